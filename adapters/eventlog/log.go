@@ -1,0 +1,30 @@
+package eventlog
+
+import (
+	"log/slog"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Options of a Log; the zero value works.
+type Options struct {
+	Logger *slog.Logger
+	// Compress stores new payloads in zstd (encoding 1).
+	Compress bool
+}
+
+// Log is the event log in one Postgres database. It is safe for concurrent use.
+type Log struct {
+	pool  *pgxpool.Pool
+	opts  Options
+	log   *slog.Logger
+	hints *hints
+}
+
+// New returns the log in the database of pool, whose schema is the program's.
+func New(pool *pgxpool.Pool, opts Options) *Log {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Log{pool: pool, opts: opts, log: opts.Logger, hints: newHints()}
+}

@@ -1,0 +1,116 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events"
+)
+
+// Accounts keeps one row for each account and each of its sync runs.
+//
+// Tables: account, sync_run. Reader: queries.AccountReader.
+var Accounts = Projection[AccountStore]{
+	Name:    "accounts",
+	Version: 1,
+	Handles: []events.Type{
+		events.TypeAccountAdded, events.TypeAccountChanged,
+		events.TypeSyncStarted, events.TypeSyncCompleted, events.TypeSyncFailed,
+	},
+	Apply: applyAccounts,
+}
+
+// Account is one row of account.
+type Account struct {
+	ID        domain.AccountID
+	Version   int64
+	Settings  events.AccountSettings
+	LastSync  *time.Time // end of the last run that succeeded at least in part
+	LastError string     // of the last run, "" if it did not fail
+	LastRun   domain.SyncID
+	CreatedAt time.Time
+	UpdatedAt time.Time // of the settings
+}
+
+// SyncRun is one row of sync_run. End.Status is running until the run has ended.
+type SyncRun struct {
+	End   events.SyncEnd
+	Ended bool
+	Error *events.SyncError
+}
+
+// AccountStore holds the rows of Accounts.
+type AccountStore interface {
+	Store
+	// Load returns the accounts with the given ids, and of each the runs that have not ended.
+	Load(ctx context.Context, ids []domain.AccountID) (map[domain.AccountID]*Account, map[domain.SyncID]*SyncRun, error)
+	// Save writes all rows, new and changed.
+	Save(ctx context.Context, accounts map[domain.AccountID]*Account, runs map[domain.SyncID]*SyncRun) error
+}
+
+// applyAccounts loads the rows that the batch touches, folds and saves them.
+func applyAccounts(ctx context.Context, store AccountStore, batch []events.Recorded) error {
+	var ids []domain.AccountID
+	seen := map[domain.AccountID]bool{}
+	for _, rec := range batch {
+		if !seen[rec.Account] {
+			seen[rec.Account] = true
+			ids = append(ids, rec.Account)
+		}
+	}
+	accounts, runs, err := store.Load(ctx, ids)
+	if err != nil {
+		return fmt.Errorf("load accounts: %w", err)
+	}
+	for _, rec := range batch {
+		evolveAccounts(accounts, runs, rec)
+	}
+	if err := store.Save(ctx, accounts, runs); err != nil {
+		return fmt.Errorf("save accounts: %w", err)
+	}
+	return nil
+}
+
+// evolveAccounts is the fold.
+func evolveAccounts(accounts map[domain.AccountID]*Account, runs map[domain.SyncID]*SyncRun, rec events.Recorded) {
+	switch e := rec.Event.(type) {
+	case events.AccountAdded:
+		accounts[e.Account] = &Account{
+			ID: e.Account, Version: 1, Settings: e.Settings, CreatedAt: rec.RecordedAt, UpdatedAt: rec.RecordedAt,
+		}
+	case events.AccountChanged:
+		if a := accounts[e.Account]; a != nil {
+			a.Version, a.Settings, a.UpdatedAt = e.Version, e.Settings, rec.RecordedAt
+		}
+	case events.SyncStarted:
+		interrupt(runs, e, rec.RecordedAt)
+		runs[e.Sync] = &SyncRun{End: events.SyncEnd{SyncStarted: e, Status: "running"}}
+		if a := accounts[e.Account]; a != nil {
+			a.LastRun = e.Sync
+		}
+	case events.SyncCompleted:
+		runs[e.Sync] = &SyncRun{End: e.SyncEnd, Ended: true}
+		if a := accounts[e.Account]; a != nil {
+			a.LastSync, a.LastError, a.LastRun = &e.FinishedAt, "", e.Sync
+		}
+	case events.SyncFailed:
+		runs[e.Sync] = &SyncRun{End: e.SyncEnd, Ended: true, Error: &e.Error}
+		if a := accounts[e.Account]; a != nil {
+			a.LastRun = e.Sync
+			if e.Status == "error" {
+				a.LastError = e.Error.Message
+			}
+		}
+	}
+}
+
+// interrupt ends the runs that a new one found unfinished: an account has one at a time.
+func interrupt(runs map[domain.SyncID]*SyncRun, next events.SyncStarted, at time.Time) {
+	for _, r := range runs {
+		if r.End.Account == next.Account && !r.Ended {
+			r.Ended, r.End.Status, r.End.FinishedAt = true, "interrupted", at
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package projections
+
+import (
+	"context"
+
+	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events"
+)
+
+// A Projection folds the events of each journal into one read model, kept in
+// a store S.
+type Projection[S Store] struct {
+	Name    string        // stable: names the schema, the checkpoints, the argument of rebuild
+	Version int           // raised when the fold, the parser it needs or its tables change
+	Handles []events.Type // nothing else reaches Apply
+	// Apply folds a batch of one journal, in order, into the store. What it does may
+	// not depend on where the batch begins or ends.
+	Apply func(ctx context.Context, store S, batch []events.Recorded) error
+}
+
+// Store is what the store of every projection can do. A store is of one journal
+// and one transaction.
+type Store interface {
+	// EraseAccount deletes all rows of an account.
+	EraseAccount(ctx context.Context, acc domain.AccountID) error
+}
+
+// Generation is one build of a read model.
+type Generation struct {
+	Number  int
+	Version int
+	Schema  string
+	Status  string // building, live or kept
+}
+
+// A ReadModel is where the rows and the checkpoints of a projection live.
+type ReadModel[S Store] interface {
+	// CatchUp gives fn the next events of a journal, at most a thousand, without
+	// gaps, and commits what it saves together with the checkpoint, or neither.
+	// Events whose payload is erased are passed over; AccountErased empties the
+	// store of the account.
+	// It reports whether there may be more. An error of fn stops this journal and
+	// is kept with the checkpoint; see the design of the log, section 8.
+	CatchUp(ctx context.Context, gen Generation, journal events.JournalID, types []events.Type,
+		fn func(ctx context.Context, store S, batch []events.Recorded) error) (more bool, err error)
+	// Generations returns the live, building and kept generations of a version.
+	Generations(ctx context.Context, version int) ([]Generation, error)
+	// Build returns the generation of this version that is being built, a new
+	// one if there is none. The first one of a version is live at once when no journal has events.
+	Build(ctx context.Context, version int) (Generation, error)
+	// Activate indexes gen, compares it with the live generation, journal by journal,
+	// and makes it the live one.
+	// It returns domain.ErrConflict, with what differs, if they do not agree.
+	Activate(ctx context.Context, gen Generation) error
+	// Rollback makes the kept generation the live one again. It returns
+	// domain.ErrConflict if there is none.
+	Rollback(ctx context.Context, version int) (Generation, error)
+	// Drop removes the kept generation, if there is one.
+	Drop(ctx context.Context) error
+}
+
+// Task is a projection bound to its read model, without its type of store.
+type Task struct {
+	Name    string
+	Version int
+
+	CatchUp     func(ctx context.Context, gen Generation, journal events.JournalID) (more bool, err error)
+	Generations func(ctx context.Context) ([]Generation, error)
+	Build       func(ctx context.Context) (Generation, error)
+	Activate    func(ctx context.Context, gen Generation) error
+	Rollback    func(ctx context.Context) (Generation, error)
+	Drop        func(ctx context.Context) error
+}
+
+// Bind returns the task of a projection kept in model.
+func Bind[S Store](p Projection[S], model ReadModel[S]) Task {
+	return Task{
+		Name:    p.Name,
+		Version: p.Version,
+		CatchUp: func(ctx context.Context, gen Generation, journal events.JournalID) (bool, error) {
+			return model.CatchUp(ctx, gen, journal, p.Handles, p.Apply)
+		},
+		Generations: func(ctx context.Context) ([]Generation, error) { return model.Generations(ctx, p.Version) },
+		Build:       func(ctx context.Context) (Generation, error) { return model.Build(ctx, p.Version) },
+		Activate:    model.Activate,
+		Rollback:    func(ctx context.Context) (Generation, error) { return model.Rollback(ctx, p.Version) },
+		Drop:        model.Drop,
+	}
+}
