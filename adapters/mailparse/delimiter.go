@@ -1,0 +1,91 @@
+package mailparse
+
+import "bytes"
+
+// nextDelimiter returns the first line at pos or behind it that is a delimiter of
+// an open multipart. pos is the start of a line.
+func (w *walker) nextDelimiter(pos int) delimiter {
+	none := delimiter{len(w.raw), len(w.raw), -1, false}
+	if len(w.boundaries) == 0 || pos >= len(w.raw) {
+		return none
+	}
+	if d, ok := w.delimiterAt(pos, pos); ok {
+		return d
+	}
+	for at := pos; ; {
+		i := bytes.Index(w.raw[at:], []byte("\n--"))
+		if i < 0 {
+			return none
+		}
+		at += i + 1
+		if d, ok := w.delimiterAt(at, pos); ok {
+			return d
+		}
+	}
+}
+
+// delimiterAt reports whether the line at pos is a delimiter: two hyphens, the
+// boundary, two more at the end of a multipart, then nothing but white space. The
+// line break before it belongs to it (RFC 2046 section 5.1.1); the content before
+// it starts at start.
+func (w *walker) delimiterAt(pos, start int) (d delimiter, ok bool) {
+	if len(w.boundaries) == 0 || !bytes.HasPrefix(w.raw[pos:], []byte("--")) {
+		return d, false
+	}
+	text, next := line(w.raw, pos)
+	text = bytes.TrimRight(text[2:], " \t\r")
+	closed := bytes.TrimSuffix(text, []byte("--"))
+	for level := len(w.boundaries) - 1; level >= 0; level-- {
+		b := w.boundaries[level]
+		if bytes.Equal(text, b) {
+			return delimiter{w.contentEnd(pos, start), next, level, false}, true
+		}
+		if len(closed) < len(text) && bytes.Equal(closed, b) {
+			return delimiter{w.contentEnd(pos, start), next, level, true}, true
+		}
+	}
+	return d, false
+}
+
+// contentEnd returns pos without the line break before it, at least start.
+func (w *walker) contentEnd(pos, start int) int {
+	if pos > start && w.raw[pos-1] == '\n' {
+		pos--
+		if pos > start && w.raw[pos-1] == '\r' {
+			pos--
+		}
+	}
+	return pos
+}
+
+// guessBoundary finds the boundary of a multipart that does not name it: the first
+// line that starts with two hyphens and is followed by a field or a blank line, and
+// stands there once more, or closed.
+func guessBoundary(body []byte) []byte {
+	for pos, tries := 0, 0; pos < len(body) && tries < 8; {
+		text, next := line(body, pos)
+		name := bytes.TrimRight(bytes.TrimPrefix(text, []byte("--")), " \t")
+		if bytes.HasPrefix(text, []byte("--")) && len(name) > 0 && !bytes.HasPrefix(name, []byte(" ")) {
+			tries++
+			if partFollows(body, next) && bytes.Contains(body[next:], append([]byte("\n--"), name...)) {
+				return name
+			}
+		}
+		i := bytes.Index(body[max(next-1, 0):], []byte("\n--"))
+		if i < 0 {
+			return nil
+		}
+		pos = max(next-1, 0) + i + 1
+	}
+	return nil
+}
+
+// partFollows reports whether a part may start at pos.
+func partFollows(body []byte, pos int) bool {
+	if pos >= len(body) {
+		return false
+	}
+	text, _ := line(body, pos)
+	name, colon := splitField(text)
+	return colon > 0 && bytes.HasPrefix(bytes.ToLower(name), []byte("content-"))
+}
