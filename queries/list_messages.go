@@ -1,0 +1,115 @@
+package queries
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events"
+)
+
+// MessageFilter says which messages are asked for; all that is given must hold.
+type MessageFilter struct {
+	Journal events.JournalID
+	// Accounts limits to these accounts; nil: all of the journal, empty: none.
+	Accounts []domain.AccountID
+	Folders  []domain.MailboxName // exact names, any of them; nil: all
+	From, To *time.Time           // the message's date, both inclusive
+	Thread   *domain.ThreadID     // also by an earlier id
+	MsgID    *string              // without brackets, exact
+	// Sender, Recipient and Subject are contained in the field, in any case; "" not given.
+	Sender, Recipient, Subject string
+	Seen, Flagged, Attachments *bool
+	IDs                        []domain.MessageID // exactly these; nil: not given
+}
+
+// ListMessages asks for messages, or for the newest matching message of each thread.
+type ListMessages struct {
+	MessageFilter
+	Folder   string // a name, INBOX in any case, or a special use if no folder has that name
+	Query    string // search
+	ByThread bool
+	Order    []Order // of MessageOrders; empty: -date
+	Paging
+}
+
+// MessageOrders are the fields a list of messages can be ordered by.
+var MessageOrders = []string{
+	"date", "subject", "sender", "recipient", "folder", "id", "size", "thread_count", "received_at", "created_at", "updated_at",
+}
+
+// Message is one row of a list.
+type Message struct {
+	ID             domain.MessageID
+	Account        domain.AccountID
+	MsgID          string // without brackets
+	Subject        string
+	Sender         string
+	SenderName     string
+	Recipient      string
+	Date           time.Time
+	Folder         domain.MailboxName
+	Thread         domain.ThreadID
+	ThreadCount    int // stored messages of the thread
+	ThreadUnseen   int
+	Snippet        string
+	Seen, Flagged  bool
+	HasAttachments bool
+	Size           int64
+	ReceivedAt     time.Time
+}
+
+// MailReader reads lists from the mail read model.
+type MailReader interface {
+	// Messages returns the part of the list that p asks for, in the given order and,
+	// after it, by id in the direction of its last key. It returns ErrPage for a page past the end.
+	Messages(ctx context.Context, f MessageFilter, byThread bool, order []Order, p Paging) (Page[Message], error)
+	// Matching returns the ids of the messages of f whose content match accepts. It reads
+	// every content once, in batches; match is called by one goroutine at a time.
+	Matching(ctx context.Context, f MessageFilter, match func(*domain.Content) bool) ([]domain.MessageID, error)
+}
+
+// FolderNames resolves what clients call a folder.
+type FolderNames interface {
+	// FoldersNamed returns the folders of the accounts with exactly this name; if there are none,
+	// those with the role.
+	FoldersNamed(ctx context.Context, journal events.JournalID, accounts []domain.AccountID, name domain.MailboxName, role domain.Role) ([]domain.MailboxName, error)
+}
+
+// ListMessagesHandler answers ListMessages.
+type ListMessagesHandler struct {
+	mail    MailReader
+	folders FolderNames
+}
+
+// NewListMessages returns the handler.
+func NewListMessages(mail MailReader, folders FolderNames) *ListMessagesHandler {
+	return &ListMessagesHandler{mail, folders}
+}
+
+// Handle answers q. It returns ErrPage for a page past the end.
+func (h *ListMessagesHandler) Handle(ctx context.Context, q ListMessages) (Page[Message], error) {
+	if q.Folder != "" {
+		names, err := h.folders.FoldersNamed(ctx, q.Journal, q.Accounts, domain.NormalName(q.Folder), domain.RoleNamed(q.Folder))
+		if err != nil {
+			return Page[Message]{}, fmt.Errorf("find folder: %w", err)
+		}
+		q.Folders = append([]domain.MailboxName{}, names...)
+	}
+	if words := ParseWords(q.Query); len(words) > 0 {
+		ids, err := h.mail.Matching(ctx, q.MessageFilter, words.Match)
+		if err != nil {
+			return Page[Message]{}, fmt.Errorf("search messages: %w", err)
+		}
+		q.IDs = append([]domain.MessageID{}, ids...)
+	}
+	if len(q.Order) == 0 {
+		q.Order = []Order{{Field: "date", Desc: true}}
+	}
+	page, err := h.mail.Messages(ctx, q.MessageFilter, q.ByThread, q.Order, q.Paging)
+	if err != nil {
+		return Page[Message]{}, fmt.Errorf("list messages of journal %d: %w", q.Journal, err)
+	}
+	return page, nil
+}
