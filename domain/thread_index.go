@@ -48,10 +48,12 @@ func (x *ThreadIndex) Place(h ThreadHints, next func() ThreadID) Placement {
 	x.found = x.found[:0]
 	var fresh []IndexedNode
 	for _, n := range h.nodes() {
-		if t, ok := x.nodes[n]; ok {
+		t, ok := x.nodes[n]
+		switch {
+		case !ok:
+			fresh, x.nodes[n] = append(fresh, IndexedNode{Node: n}), 0
+		case t != 0: // else the message has the node twice
 			x.found = append(x.found, x.find(t))
-		} else {
-			fresh = append(fresh, IndexedNode{Node: n})
 		}
 	}
 	subject, ok := h.subjectNode()

@@ -39,11 +39,12 @@ func HintsOf(c *Content, raw [32]byte, received time.Time) ThreadHints {
 		h.Date = received
 	}
 	people := peopleOf(c)
+	h.People = peopleKeys(people)
+	slices.Sort(people)
 	if isPerson(people, h.MsgID) {
 		h.MsgID = ""
 	}
 	h.Refs = refsOf(c, h.MsgID, people)
-	h.People = peopleKeys(people)
 	return h
 }
 
@@ -60,8 +61,10 @@ func peopleOf(c *Content) []string {
 	return people
 }
 
+// isPerson tells whether an id is one of the addresses, which are sorted.
 func isPerson(people []string, id CanonicalID) bool {
-	return id != "" && slices.Contains(people, strings.ToLower(string(id)))
+	_, found := slices.BinarySearch(people, strings.ToLower(string(id)))
+	return found
 }
 
 func peopleKeys(people []string) []Key {
