@@ -12,6 +12,7 @@ import (
 type body struct {
 	leaf   int
 	html   bool
+	named  bool   // it is an attachment as well
 	text   []byte // clean UTF-8
 	shown  bool   // as HTML, if it is
 	quoted bool   // has a part in Content.Text
@@ -29,8 +30,9 @@ func readBodies(w *walker, c *domain.Content) {
 		if l.attachment && !l.named || !html && !readable(l.media) {
 			continue
 		}
-		bodies = append(bodies, body{leaf: i, html: html, text: w.bodyText(l, html), shown: html, quoted: true})
+		bodies = append(bodies, body{leaf: i, html: html, named: l.named, text: w.bodyText(l, html), shown: html, quoted: true})
 	}
+	settleNamed(bodies)
 	for _, ch := range w.choices {
 		choose(bodies, ch)
 	}
@@ -42,6 +44,24 @@ func readBodies(w *walker, c *domain.Content) {
 // readable reports whether a type, other than HTML, is text for people.
 func readable(media string) bool {
 	return media == "text/plain"
+}
+
+// settleNamed leaves out HTML with a file name if there is HTML without one, and
+// its text if there is any other. Plain text with a file name is kept: it is shown
+// below the body by most programs, and searched for.
+func settleNamed(bodies []body) {
+	var html, text bool
+	for i := range bodies {
+		if b := &bodies[i]; !b.named && !blank(b.text) {
+			html = html || b.html
+			text = true
+		}
+	}
+	for i := range bodies {
+		if b := &bodies[i]; b.named && b.html {
+			b.shown, b.quoted = !html, !text
+		}
+	}
 }
 
 // choose settles a multipart/alternative: plain text makes text from its HTML
