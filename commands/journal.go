@@ -53,15 +53,16 @@ type KnownAt struct {
 
 // Scope names the state that a decision needs. Zero values need nothing.
 type Scope struct {
-	Journal events.JournalID
-	Append  AppendID
-	Meta    events.Meta
-	Account domain.AccountID                   // whose AccountState to load; refused if erased
-	Lease   int64                              // of the account, when a sync worker decides; 0: not compared
-	UIDs    map[domain.MailboxID]domain.UIDSet // mailboxes to load, and of each the known messages
-	Threads domain.ThreadLookup                // of Account
-	User    domain.UserID                      // whose User to load
-	Tokens  bool                               // all tokens of the journal's user
+	Journal       events.JournalID
+	Append        AppendID
+	Meta          events.Meta
+	Account       domain.AccountID                   // whose AccountState to load; refused if erased
+	Lease         int64                              // of the account, when a sync worker decides; 0: not compared
+	UIDs          map[domain.MailboxID]domain.UIDSet // mailboxes to load, and of each the known messages
+	Threads       domain.ThreadLookup                // of Account
+	User          domain.UserID                      // whose User to load
+	CountMessages bool                               // of Account: fill in AccountState.Messages
+	Tokens        bool                               // all tokens of the journal's user
 }
 
 // State is what the log says of a Scope.
