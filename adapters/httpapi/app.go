@@ -1,0 +1,96 @@
+package httpapi
+
+import (
+	"context"
+	"time"
+
+	"github.com/imap2api/imap2api/commands"
+	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events"
+	"github.com/imap2api/imap2api/queries"
+)
+
+// App is what the API drives: one function for each command and query.
+type App struct {
+	Authenticate func(context.Context, queries.Authenticate) (queries.Principal, error)
+	LogIn        func(context.Context, commands.LogIn) (string, error)
+
+	ListTokens  func(context.Context, queries.ListTokens) (queries.Page[queries.Token], error)
+	GetToken    func(context.Context, queries.GetToken) (queries.Token, error)
+	CreateToken func(context.Context, commands.CreateToken) (commands.TokenCreated, error)
+	ChangeToken func(context.Context, commands.ChangeToken) (events.Position, error)
+	RevokeToken func(context.Context, commands.RevokeToken) (events.Position, error)
+
+	ListAccounts   func(context.Context, queries.ListAccounts) (queries.Page[queries.Account], error)
+	GetAccount     func(context.Context, queries.GetAccount) (queries.Account, error)
+	AddAccount     func(context.Context, commands.AddAccount) (commands.AccountRecorded, error)
+	ChangeAccount  func(context.Context, commands.ChangeAccount) (events.Position, error)
+	EraseAccount   func(context.Context, commands.EraseAccount) (events.Position, error)
+	AccountFolders func(context.Context, queries.AccountFolders) ([]queries.Folder, error)
+	TestConnection func(context.Context, commands.TestConnection) (commands.Probe, error)
+
+	RequestSync  func(context.Context, commands.RequestSync) (commands.SyncOutcome, error)
+	CancelSync   func(context.Context, commands.CancelSync) (events.Position, error)
+	ListSyncRuns func(context.Context, queries.ListSyncRuns) (queries.Page[queries.SyncRun], error)
+	GetSyncRun   func(context.Context, queries.GetSyncRun) (queries.SyncRun, error)
+
+	ListMessages  func(context.Context, queries.ListMessages) (queries.Page[queries.Message], error)
+	GetMessage    func(context.Context, queries.GetMessage) (queries.MessageDetail, error)
+	GetThread     func(context.Context, queries.GetThread) (queries.Thread, error)
+	GetRaw        func(context.Context, queries.GetRaw) (queries.Raw, error)
+	GetAttachment func(context.Context, queries.GetAttachment) (queries.Part, error)
+	ListFolders   func(context.Context, queries.ListFolders) ([]queries.FolderCount, error)
+	GetStatistics func(context.Context, queries.GetStatistics) (queries.Statistics, error)
+
+	ListEvents   func(context.Context, queries.ListEvents) (queries.EventPage, error)
+	GetEvent     func(context.Context, queries.GetEvent) (events.Recorded, error)
+	GetPositions func(context.Context, queries.GetPositions) (queries.Positions, error)
+
+	ListUsers  func(context.Context, queries.ListUsers) ([]queries.User, error)
+	ListModels func(context.Context, queries.ListModels) ([]queries.Model, error)
+	GetModel   func(context.Context, queries.GetModel) (queries.Model, error)
+
+	// WaitFor blocks until everything readable contains a journal up to a position, at most two seconds.
+	WaitFor func(ctx context.Context, journal events.JournalID, pos events.Position)
+	// Grown returns a channel that is closed when a journal next grows: for long polls and streams.
+	Grown func(journal events.JournalID) <-chan struct{}
+	// Ready reports what is not ready: event_store, projections, migrations, each ok, failed or lagging.
+	Ready func(context.Context) map[string]string
+	// Sanitize takes out of HTML what could act.
+	Sanitize func(html string) string
+	// Metrics writes Prometheus text; nil: there is none.
+	Metrics func(context.Context) ([]byte, error)
+}
+
+// Options are the settings of the API; see api.md 13 and operations.md 2.
+type Options struct {
+	Version     string // of the program
+	Development bool   // env=development
+	PublicURL   string // "": from the request
+	// RequireHTTPS refuses plain HTTP.
+	RequireHTTPS   bool
+	TrustedProxies []string // networks, CIDR
+	CORSOrigins    []string // exact origins, or "*"
+	MaxBody        int64    // octets
+	SyncWait       time.Duration
+	DocsEnabled    bool
+	MetricsToken   string
+	LimitUser      Limit
+	LimitAnonymous Limit
+	LimitGmail     Limit
+	Now            func() time.Time
+}
+
+// Limit is a rate limit: so many requests in a window; 0 requests: off.
+type Limit struct {
+	Requests int
+	Window   time.Duration
+}
+
+// Accounts of a principal's token as queries take them: nil for all.
+func accountsOf(p queries.Principal) []domain.AccountID {
+	if len(p.Token.Accounts) == 0 {
+		return nil
+	}
+	return p.Token.Accounts
+}
