@@ -14,7 +14,7 @@ import (
 const (
 	// MaxPeople is how many addresses of a message are compared, those of From first.
 	MaxPeople = 100
-	// MaxReferences is how many references of a message count: the first and the last ones.
+	// MaxReferences is how many ids of References count: the first and the last ones.
 	MaxReferences = 101
 
 	subjectWindow   = 14 * 24 * time.Hour // at most so far apart are messages that a subject joins
@@ -82,7 +82,7 @@ func refsOf(c *Content, own CanonicalID, people []string) []CanonicalID {
 	if len(sent) > MaxReferences {
 		sent = append(sent[:1:1], sent[len(sent)-MaxReferences+1:]...)
 	}
-	sent = append(slices.Clip(sent), answered(c.InReplyTo)...)
+	sent = append(slices.Clip(sent), c.InReplyTo[:min(len(c.InReplyTo), MaxReferences)]...)
 	refs := make([]CanonicalID, 0, len(sent))
 	for _, s := range sent {
 		id := Canonical(s)
@@ -91,11 +91,6 @@ func refsOf(c *Content, own CanonicalID, people []string) []CanonicalID {
 		}
 	}
 	return refs
-}
-
-// answered returns the ids of In-Reply-To.
-func answered(ids []string) []string {
-	return ids[:min(len(ids), MaxReferences)]
 }
 
 // roles are local parts of addresses. An id that begins so was made by a program
