@@ -2,6 +2,7 @@ package mailparse
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/imap2api/imap2api/domain"
@@ -19,6 +20,11 @@ func addresses(v []byte, cl *clock) []domain.Address {
 	}
 	s.finish(true)
 	return s.list
+}
+
+// recipients is addresses without names that have no address.
+func recipients(v []byte, cl *clock) []domain.Address {
+	return slices.DeleteFunc(addresses(v, cl), func(a domain.Address) bool { return a.Addr == "" })
 }
 
 // An addressScanner reads one mailbox after another.
@@ -218,8 +224,10 @@ func joinAround(items []item) []item {
 	for i, it := range items {
 		if i > 0 {
 			last := &out[len(out)-1]
-			begins := !it.quoted && len(it.text) > 0 && it.text[0] == '@' && bytes.IndexByte(last.text, '@') < 0
-			ends := !last.quoted && len(last.text) > 0 && last.text[len(last.text)-1] == '@'
+			at := bytes.IndexByte(last.text, '@') >= 0 && !last.quoted
+			first, final := edge(it.text, 0), edge(last.text, len(last.text)-1)
+			begins := first == '@' && !at || first == '.' && at
+			ends := !last.quoted && (final == '@' || final == '.' && at)
 			if (begins || ends) && (!it.quoted) {
 				text := last.text
 				if last.quoted {
@@ -232,6 +240,14 @@ func joinAround(items []item) []item {
 		out = append(out, it)
 	}
 	return out
+}
+
+// edge returns the octet at i, 0 if there is none.
+func edge(b []byte, i int) byte {
+	if len(b) == 0 {
+		return 0
+	}
+	return b[i]
 }
 
 // nameOf returns the words of a display name, decoded.
@@ -263,6 +279,9 @@ func oneSpace(s string) string {
 // cleanAddress returns an address without a route (RFC 5322 section 4.4), without
 // white space outside quotes and without marks that senders put around it.
 func cleanAddress(b []byte) string {
+	if bytes.IndexByte(b, '(') >= 0 {
+		b = dropComments(b)
+	}
 	b = bytes.Trim(b, " \t'")
 	if bytes.HasPrefix(b, []byte("@")) {
 		if i := bytes.IndexByte(b, ':'); i > 0 {
@@ -286,4 +305,21 @@ func cleanAddress(b []byte) string {
 		}
 		return r
 	}, s)
+}
+
+// dropComments removes comments, up to one that is not closed.
+func dropComments(b []byte) []byte {
+	out := make([]byte, 0, len(b))
+	for {
+		i := bytes.IndexByte(b, '(')
+		if i < 0 {
+			break
+		}
+		end := skipComment(b, i)
+		if end == 0 {
+			break
+		}
+		out, b = append(out, b[:i]...), b[end:]
+	}
+	return append(out, b...)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/imap2api/imap2api/domain"
 )
@@ -156,7 +157,7 @@ func (w *walker) bodyText(l *leaf, html bool) []byte {
 	octets, bad := l.octets()
 	w.clock.defects |= bad
 	name := l.charset
-	if enc, known := encodings[charsetKey(name)]; html && known && enc == nil && !isASCII(octets) {
+	if enc, known := encodings[charsetKey(name)]; html && known && enc == nil && !utf8.Valid(octets) {
 		name = metaCharset(octets, name)
 	}
 	text, bad := toUTF8(name, octets, w.clock.over)

@@ -134,7 +134,7 @@ func canonical(field string, v any) any {
 		var files [][]any
 		_ = json.Unmarshal(b, &files)
 		for _, f := range files {
-			f[0] = fileName(f[0].(string))
+			f[0] = strings.Join(strings.Fields(fileName(f[0].(string))), " ")
 		}
 		return append([][]any{}, files...)
 	}
@@ -178,7 +178,7 @@ func readOwn(raw []byte) (reading, error) {
 	var fileNames []string
 	files := [][]any{}
 	for _, a := range c.Attachments {
-		if a.FileName == "" || a.FileName == "message.eml" {
+		if a.FileName == "" || a.FileName == "message.eml" && !bytes.Contains(raw, []byte("message.eml")) {
 			continue
 		}
 		fileNames = append(fileNames, a.FileName)

@@ -25,8 +25,9 @@ func (w *walker) nextDelimiter(pos int) delimiter {
 }
 
 // delimiterAt reports whether the line at pos is a delimiter: two hyphens, the
-// boundary, two more at the end of a multipart, then nothing but white space. The
-// line break before it belongs to it (RFC 2046 section 5.1.1); the content before
+// boundary, two more at the end of a multipart, then white space, and whatever
+// follows that: section 5.1.1 of RFC 2046 has a note that it is to be ignored. The
+// line break before it belongs to the delimiter; the content before
 // it starts at start.
 func (w *walker) delimiterAt(pos, start int) (d delimiter, ok bool) {
 	if len(w.boundaries) == 0 || !bytes.HasPrefix(w.raw[pos:], []byte("--")) {
@@ -42,6 +43,12 @@ func (w *walker) delimiterAt(pos, start int) (d delimiter, ok bool) {
 		}
 		if len(closed) < len(text) && bytes.Equal(closed, b) {
 			return delimiter{w.contentEnd(pos, start), next, level, true}, true
+		}
+		if rest, ok := bytes.CutPrefix(text, b); ok && len(b) >= 8 {
+			end := bytes.HasPrefix(rest, []byte("--"))
+			if rest = bytes.TrimPrefix(rest, []byte("--")); len(rest) > 0 && isBlank(rest[0]) {
+				return delimiter{w.contentEnd(pos, start), next, level, end}, true
+			}
 		}
 	}
 	return d, false

@@ -200,13 +200,28 @@ func (w *walker) bodyAt(pos int) bool {
 	return len(text) > 0 && colon < 0
 }
 
-// headerGoesOn reports whether the line at pos is surely a field, so that the line
-// before it, which is not, belongs to the header and is to be skipped.
+// headerGoesOn reports whether a line that is surely a field comes at pos or behind
+// it, before a blank line, so that the line before pos, which is none, is to be skipped.
 func (w *walker) headerGoesOn(pos int) bool {
-	if pos >= len(w.raw) {
-		return false
+	if pos <= w.fieldAhead {
+		return true
 	}
-	text, _ := line(w.raw, pos)
+	for pos < len(w.raw) {
+		text, next := line(w.raw, pos)
+		if len(text) == 0 {
+			return false
+		}
+		if surelyField(text) {
+			w.fieldAhead = pos
+			return true
+		}
+		pos = next
+	}
+	return false
+}
+
+// surelyField reports whether a line is a field whose name is known, or has a hyphen.
+func surelyField(text []byte) bool {
 	name, colon := splitField(text)
 	if colon < 0 {
 		return false

@@ -17,8 +17,6 @@ func (w *walker) mediaType(h *header, in surroundings) mediaType {
 		return t
 	}
 	major, minor, ok := strings.Cut(t.media, "/")
-	major, minor = token(major), token(minor)
-	t.media = major + "/" + minor
 	if ok && major != "" && minor != "" {
 		return t
 	}
@@ -28,7 +26,9 @@ func (w *walker) mediaType(h *header, in surroundings) mediaType {
 	switch {
 	case major == "multipart":
 		t.media = "multipart/mixed"
-	case major == "text", major == "", !knownMajor[major]:
+	case len(v) > 0 && major == "" && len(h.text(fieldContentDisposition)) > 0 && len(w.path) > 0:
+		t.media = "application/octet-stream"
+	case major == "text", !knownMajor[major]:
 		t.media = "text/plain"
 	default:
 		t.media = "application/octet-stream"

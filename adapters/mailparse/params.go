@@ -116,11 +116,7 @@ func parseType(v []byte) mediaType {
 		return t
 	}
 	s := paramScanner{b: v}
-	if name, ok := s.value(); ok && s.peek() != '=' {
-		t.media = strings.ToLower(strings.Join(strings.Fields(name), ""))
-	} else {
-		s.pos = 0
-	}
+	t.media = s.media()
 	for s.pos < len(v) {
 		p, ok := s.param()
 		if ok {
@@ -128,6 +124,30 @@ func parseType(v []byte) mediaType {
 		}
 	}
 	return t
+}
+
+// media reads the type, with a subtype or, as in a disposition, without; "" if the
+// value starts with a parameter instead.
+func (s *paramScanner) media() string {
+	major := s.token()
+	if s.peek() == '=' {
+		s.pos = 0
+		return ""
+	}
+	if s.peek() != '/' {
+		return major
+	}
+	s.pos++
+	return major + "/" + s.token()
+}
+
+// token reads a token in lower case, and white space around it.
+func (s *paramScanner) token() string {
+	rest := bytes.TrimLeft(s.b[s.pos:], " \t\"")
+	name := token(string(rest[:min(len(rest), 256)]))
+	rest = bytes.TrimLeft(rest[len(name):], " \t")
+	s.pos = len(s.b) - len(rest)
+	return strings.ToLower(name)
 }
 
 // A paramScanner reads parameters from the front of b.
@@ -210,9 +230,6 @@ func (s *paramScanner) value() (string, bool) {
 	}
 	start := s.pos
 	for s.pos < len(s.b) && s.b[s.pos] != ';' {
-		if s.b[s.pos] == '=' && start == 0 {
-			break
-		}
 		if s.b[s.pos] == '(' && s.pos > start && isBlank(s.b[s.pos-1]) {
 			break
 		}

@@ -111,11 +111,11 @@ func readFields(h *header, c *domain.Content, cl *clock) {
 			cl.defects |= badDate
 		}
 	}
-	c.From = addresses(h.joined(fieldFrom), cl)
-	c.To = addresses(h.joined(fieldTo), cl)
-	c.Cc = addresses(h.joined(fieldCc), cl)
-	c.Bcc = addresses(h.joined(fieldBcc), cl)
-	c.ReplyTo = addresses(h.joined(fieldReplyTo), cl)
+	c.From = addresses(h.text(fieldFrom), cl)
+	c.To = recipients(h.joined(fieldTo), cl)
+	c.Cc = recipients(h.joined(fieldCc), cl)
+	c.Bcc = recipients(h.joined(fieldBcc), cl)
+	c.ReplyTo = addresses(h.text(fieldReplyTo), cl)
 	c.ThreadIndex = threadIndex(h.text(fieldThreadIndex))
 	c.ListID = listID(h.text(fieldListID))
 	c.DeliveredTo = bracketed(h.text(fieldDeliveredTo))

@@ -87,6 +87,9 @@ func decodeBase64(dst, b []byte) ([]byte, defect) {
 		case v == base64Pad:
 			dst = appendRest(dst, acc, n)
 			acc, n = 0, 0
+			if !moreBase64(b[i+1:]) {
+				return dst, bad
+			}
 		case v == base64Other:
 			bad = badBase64
 		}
@@ -95,6 +98,19 @@ func decodeBase64(dst, b []byte) ([]byte, defect) {
 		bad = badBase64
 	}
 	return appendRest(dst, acc, n), bad
+}
+
+// moreBase64 reports whether another encoding follows behind padding: its first
+// line has nothing but letters of the alphabet. Lists add their footers as plain text.
+func moreBase64(b []byte) bool {
+	b = bytes.TrimLeft(b, "=\r\n\t ")
+	text, _ := line(b, 0)
+	for _, c := range text {
+		if base64Values[c] == base64Other {
+			return false
+		}
+	}
+	return len(text) > 0
 }
 
 // appendRest appends the octets of a quantum of n characters, n below 4.

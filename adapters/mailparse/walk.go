@@ -30,6 +30,7 @@ type walker struct {
 	boundaries [][]byte      // outermost first
 	path       []int         // section numbers of the part at hand
 	parts      int
+	fieldAhead int // a line that is surely a field, found by headerGoesOn
 	leaves     []leaf
 	choices    []choice // inner ones before outer ones
 }
@@ -72,7 +73,7 @@ func (w *walker) skipEnvelope() int {
 	for at < len(w.raw) && (w.raw[at] == '\r' || w.raw[at] == '\n') {
 		at++
 	}
-	if at > pos && w.headerGoesOn(at) {
+	if text, _ := line(w.raw, at); at > pos && surelyField(text) {
 		w.clock.defects |= badHeader
 		return at
 	}
