@@ -10,8 +10,9 @@ import (
 // here or, by NOTIFY, in another process. One that is lost, doubled or late does
 // no harm: they sweep.
 type hints struct {
-	mu   sync.Mutex
-	subs map[chan<- events.JournalID]struct{}
+	mu     sync.Mutex
+	subs   map[chan<- events.JournalID]struct{}
+	notify func(events.JournalID) // tells the other processes
 }
 
 func newHints() *hints { return &hints{subs: map[chan<- events.JournalID]struct{}{}} }
@@ -29,8 +30,17 @@ func (h *hints) subscribe(ch chan<- events.JournalID) (cancel func()) {
 	}
 }
 
-// grown tells all subscribers that a journal has new events.
+// grown tells all subscribers, and the other processes, that a journal has new
+// events. It is called after the commit.
 func (h *hints) grown(j events.JournalID) {
+	h.heard(j)
+	if h.notify != nil {
+		h.notify(j)
+	}
+}
+
+// heard tells the subscribers of this process that a journal has new events.
+func (h *hints) heard(j events.JournalID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for ch := range h.subs {

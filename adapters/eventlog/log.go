@@ -15,10 +15,13 @@ type Options struct {
 
 // Log is the event log in one Postgres database. It is safe for concurrent use.
 type Log struct {
-	pool  *pgxpool.Pool
-	opts  Options
-	log   *slog.Logger
-	hints *hints
+	pool   *pgxpool.Pool
+	opts   Options
+	log    *slog.Logger
+	hints  *hints
+	notes  *notifier
+	moves  *moves
+	models *models
 }
 
 // New returns the log in the database of pool, whose schema is the program's.
@@ -26,5 +29,8 @@ func New(pool *pgxpool.Pool, opts Options) *Log {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Log{pool: pool, opts: opts, log: opts.Logger, hints: newHints()}
+	l := &Log{pool: pool, opts: opts, log: opts.Logger, hints: newHints(), moves: newMoves(), models: newModels()}
+	l.notes = newNotifier(pool, l.log)
+	l.hints.notify = l.notes.grown
+	return l
 }

@@ -1,0 +1,200 @@
+package eventlog
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events"
+	"github.com/imap2api/imap2api/projections"
+)
+
+const (
+	waitAtMost = 2 * time.Second
+	waitPoll   = 50 * time.Millisecond // for what other processes do
+)
+
+// LiveSchema makes the live generation of a read model the one that the
+// transaction's statements read. Arguments: name and version of the projection.
+// A reader runs it inside its own transaction, before and apart from its other
+// statements, since a prepared statement must find its tables. No row means that
+// there is no live generation of this version yet: domain.ErrUnavailable.
+const LiveSchema = `SELECT set_config('search_path', schema_name, true) FROM log.generations
+WHERE projection = $1 AND version = $2 AND status = 'live'`
+
+// models knows the versions of the projections of this program.
+type models struct {
+	mu       sync.Mutex
+	versions map[string]int
+}
+
+func newModels() *models { return &models{versions: map[string]int{}} }
+
+// Register tells the log which versions of the projections this program reads. A
+// program without a Consumer needs it for WaitFor, ReadPosition and Status.
+func (l *Log) Register(tasks ...projections.Task) {
+	l.models.mu.Lock()
+	defer l.models.mu.Unlock()
+	for _, t := range tasks {
+		l.models.versions[t.Name] = t.Version
+	}
+}
+
+// of returns names and versions, of all projections for no names.
+func (m *models) of(names []string) (projection []string, version []int32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(names) == 0 {
+		for n := range m.versions {
+			names = append(names, n)
+		}
+	}
+	for _, n := range names {
+		if v, ok := m.versions[n]; ok {
+			projection, version = append(projection, n), append(version, int32(v))
+		}
+	}
+	return projection, version
+}
+
+// move is a checkpoint that moved in this process.
+type move struct {
+	projection string
+	generation int
+	position   events.Position
+}
+
+// moves tells those who wait for a journal that a checkpoint moved.
+type moves struct {
+	mu   sync.Mutex
+	subs map[events.JournalID]map[chan move]struct{}
+}
+
+func newMoves() *moves { return &moves{subs: map[events.JournalID]map[chan move]struct{}{}} }
+
+func (m *moves) subscribe(j events.JournalID) (ch chan move, cancel func()) {
+	ch = make(chan move, 16)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.subs[j] == nil {
+		m.subs[j] = map[chan move]struct{}{}
+	}
+	m.subs[j][ch] = struct{}{}
+	return ch, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(m.subs[j], ch)
+		if len(m.subs[j]) == 0 {
+			delete(m.subs, j)
+		}
+	}
+}
+
+func (m *moves) publish(j events.JournalID, v move) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for ch := range m.subs[j] {
+		select {
+		case ch <- v:
+		default: // the reader polls
+		}
+	}
+}
+
+// WaitFor blocks until the live generations of the named projections, of all for
+// none, hold all events of a journal up to pos. It does not wait for one that is
+// stopped in this journal. It returns domain.ErrUnavailable after two seconds, or
+// the error of ctx.
+func (l *Log) WaitFor(ctx context.Context, journal events.JournalID, pos events.Position, tasks []string) error {
+	if pos <= 0 {
+		return nil
+	}
+	moved, cancel := l.moves.subscribe(journal)
+	defer cancel()
+	deadline := time.NewTimer(waitAtMost)
+	defer deadline.Stop()
+	poll := time.NewTicker(waitPoll)
+	defer poll.Stop()
+	behind, err := l.behind(ctx, journal, pos, tasks)
+	for err == nil && len(behind) > 0 {
+		select {
+		case m := <-moved:
+			if m.position >= pos {
+				delete(behind, model{m.projection, m.generation})
+			}
+		case <-poll.C:
+			behind, err = l.behind(ctx, journal, pos, tasks)
+		case <-ctx.Done():
+			return fmt.Errorf("wait for position %d: %w", pos, ctx.Err())
+		case <-deadline.C:
+			return fmt.Errorf("wait for position %d of journal %d: %w", pos, journal, domain.ErrUnavailable)
+		}
+	}
+	return err
+}
+
+// model names a generation.
+type model struct {
+	projection string
+	generation int
+}
+
+const behindQuery = `
+SELECT g.projection, coalesce(l.generation, 0)
+FROM unnest($3::text[], $4::int[]) g(projection, version)
+LEFT JOIN log.generations l ON l.projection = g.projection AND l.version = g.version AND l.status = 'live'
+LEFT JOIN log.checkpoints c ON c.journal_id = $1 AND c.projection = g.projection AND c.generation = l.generation
+WHERE coalesce(c.position, 0) < $2 AND coalesce(c.attempts, 0) = 0`
+
+// behind returns the live generations that have not come to pos.
+func (l *Log) behind(ctx context.Context, journal events.JournalID, pos events.Position, tasks []string) (map[model]bool, error) {
+	names, versions := l.models.of(tasks)
+	rows, err := l.pool.Query(ctx, behindQuery, int64(journal), int64(pos), names, versions)
+	if err != nil {
+		return nil, fmt.Errorf("read checkpoints: %w", err)
+	}
+	out := map[model]bool{}
+	var m model
+	_, err = pgx.ForEachRow(rows, []any{&m.projection, &m.generation}, func() error {
+		out[m] = true
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read checkpoints: %w", err)
+	}
+	return out, nil
+}
+
+const readPositionQuery = `
+SELECT coalesce(min(coalesce(c.position, 0)), 0)
+FROM unnest($2::text[], $3::int[]) g(projection, version)
+LEFT JOIN log.generations l ON l.projection = g.projection AND l.version = g.version AND l.status = 'live'
+LEFT JOIN log.checkpoints c ON c.journal_id = $1 AND c.projection = g.projection AND c.generation = l.generation`
+
+// ReadPosition returns the position that all live read models of this program
+// hold: the least checkpoint in the journal.
+func (l *Log) ReadPosition(ctx context.Context, journal events.JournalID) (events.Position, error) {
+	names, versions := l.models.of(nil)
+	var pos int64
+	err := l.pool.QueryRow(ctx, readPositionQuery, int64(journal), names, versions).Scan(&pos)
+	if err != nil {
+		return 0, fmt.Errorf("read checkpoints: %w", err)
+	}
+	return events.Position(pos), nil
+}
+
+const headQuery = `SELECT coalesce((SELECT position FROM log.journals WHERE journal_id = $1), 0)`
+
+// Head returns the position of the last event of a journal, 0 for one without
+// events or unknown. All positions up to it can be read.
+func (l *Log) Head(ctx context.Context, journal events.JournalID) (events.Position, error) {
+	var pos int64
+	if err := l.pool.QueryRow(ctx, headQuery, int64(journal)).Scan(&pos); err != nil {
+		return 0, fmt.Errorf("read head: %w", err)
+	}
+	return events.Position(pos), nil
+}
