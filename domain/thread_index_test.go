@@ -52,6 +52,28 @@ func TestPlaceInAnyOrder(t *testing.T) {
 	}
 }
 
+// Few messages of one subject, so that a join hangs on a single neighbour.
+func TestPlaceBySubject(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(3000) {
+		r := rand.New(rand.NewPCG(seed, 14))
+		hints := make([]ThreadHints, 3+r.IntN(10))
+		for i := range hints {
+			hints[i] = ThreadHints{MsgID: CanonicalID(fmt.Sprintf("%d@x", i)), BaseSubject: "a subject", Reply: r.IntN(2) == 0,
+				Date: noon.AddDate(0, 0, r.IntN(10*len(hints))), People: []Key{{byte(r.IntN(2))}, {9 + byte(r.IntN(8))}}, Raw: Key{byte(i)}}
+		}
+		want := partition(func(i, j int) bool { return belong(hints[i], hints[j]) }, len(hints))
+		s, got := newThreadStore(), []ThreadID(nil)
+		for batch := range slices.Chunk(hints, 1+r.IntN(len(hints))) {
+			got = append(got, s.place(t, batch)...)
+		}
+		same := partition(func(i, j int) bool { return s.survivor(got[i]) == s.survivor(got[j]) }, len(hints))
+		if diff := cmp.Diff(want, same); diff != "" {
+			t.Fatalf("seed %d: %s", seed, diff)
+		}
+	}
+}
+
 func TestPlacePairs(t *testing.T) {
 	t.Parallel()
 	ann, bea, list := Key{1}, Key{2}, Key{3}
