@@ -1,0 +1,1 @@
+-- projections.Accounts is read by its keys alone.

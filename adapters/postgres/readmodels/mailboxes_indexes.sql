@@ -1,0 +1,1 @@
+-- projections.Mailboxes is read by its key alone.
