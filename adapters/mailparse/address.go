@@ -49,6 +49,7 @@ type item struct {
 	text   []byte
 	quoted bool
 	space  bool // white space stands before it
+	owned  bool // text is a copy that may grow
 }
 
 // step reads one token.
@@ -88,7 +89,7 @@ func (s *addressScanner) step() {
 }
 
 func (s *addressScanner) add(text []byte, quoted bool) {
-	s.items = append(s.items, item{text, quoted, s.space})
+	s.items = append(s.items, item{text: text, quoted: quoted, space: s.space})
 	s.space = false
 }
 
@@ -229,17 +230,24 @@ func joinAround(items []item) []item {
 			begins := first == '@' && !at || first == '.' && at
 			ends := !last.quoted && (final == '@' || final == '.' && at)
 			if (begins || ends) && (!it.quoted) {
-				text := last.text
-				if last.quoted {
-					text = append(append([]byte{'"'}, text...), '"')
+				if !last.owned {
+					*last = item{text: ownText(*last), space: last.space, owned: true}
 				}
-				*last = item{append(bytes.Clone(text), it.text...), false, last.space}
+				last.text = append(last.text, it.text...)
 				continue
 			}
 		}
 		out = append(out, it)
 	}
 	return out
+}
+
+// ownText returns a copy of the text, in its quotes if it had some.
+func ownText(it item) []byte {
+	if it.quoted {
+		return append(append([]byte{'"'}, it.text...), '"')
+	}
+	return bytes.Clone(it.text)
 }
 
 // edge returns the octet at i, 0 if there is none.

@@ -31,6 +31,7 @@ var encodings = map[string]encoding.Encoding{
 	"tis620": charmap.Windows874, "iso885911": charmap.Windows874, "latin2": charmap.ISO8859_2,
 	"latin9": charmap.ISO8859_15, "latin0": charmap.ISO8859_15, "koi8": charmap.KOI8R, "koi8ru": charmap.KOI8U,
 	"macroman": charmap.Macintosh, "xmacroman": charmap.Macintosh, "macintosh": charmap.Macintosh,
+	"mac": charmap.Macintosh,
 
 	"windows949": korean.EUCKR, "ksc5601": korean.EUCKR, "ksc56011987": korean.EUCKR, "ksc56011989": korean.EUCKR,
 	"euckr": korean.EUCKR, "uhc": korean.EUCKR, "korean": korean.EUCKR,

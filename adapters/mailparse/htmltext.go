@@ -60,8 +60,8 @@ func (t *texter) text(s []byte) {
 		}
 		if t.pre > 0 && s[0] == '\n' {
 			t.breaks++
-		} else if t.pre > 0 && t.breaks == 0 {
-			t.out = append(t.out, ' ')
+		} else if t.pre > 0 {
+			t.word([]byte{' '})
 		} else {
 			t.space = true
 		}
