@@ -11,8 +11,10 @@ import (
 // addresses reads an unfolded address list (RFC 5322 section 3.4) and takes what
 // it can get. Group names and comments are no addresses and no names.
 func addresses(v []byte, cl *clock) []domain.Address {
-	if len(v) == 0 {
-		return nil
+	if bytes.IndexByte(v, '@') < 0 && bytes.Contains(v, []byte("=?")) { // the whole list in words
+		if decoded := decodeWords(v); strings.Contains(decoded, "@") {
+			v = []byte(decoded)
+		}
 	}
 	s := addressScanner{b: v, words: wordScanner{b: v}}
 	for s.pos < len(v) && (len(s.list)&0xff != 0xff || !cl.over()) {
@@ -24,7 +26,11 @@ func addresses(v []byte, cl *clock) []domain.Address {
 
 // recipients is addresses without names that have no address.
 func recipients(v []byte, cl *clock) []domain.Address {
-	return slices.DeleteFunc(addresses(v, cl), func(a domain.Address) bool { return a.Addr == "" })
+	list := slices.DeleteFunc(addresses(v, cl), func(a domain.Address) bool { return a.Addr == "" })
+	if len(list) == 0 {
+		return nil
+	}
+	return list
 }
 
 // An addressScanner reads one mailbox after another.
@@ -37,6 +43,7 @@ type addressScanner struct {
 	items    []item // of the mailbox at hand
 	angle    []byte // what stands in its angle brackets
 	hasAngle bool
+	mark     int    // how many items stand before the angle brackets
 	space    bool   // there was white space before pos
 	held     string // a name without an address, which may be the first half of "Doe, John <j@example.org>"
 	bare     bool   // held is a single word and could be an address without a domain
@@ -132,8 +139,11 @@ func (s *addressScanner) readAtom() {
 // readAngle reads an address in angle brackets. If the closing one is missing, the
 // address ends where another one starts.
 func (s *addressScanner) readAngle() {
-	if s.hasAngle {
+	if s.hasAngle { // without a separator: what stands between is the name of this one
+		between := slices.Clone(s.items[s.mark:])
+		s.items = s.items[:s.mark]
 		s.finish(true)
+		s.items = append(s.items, between...)
 	}
 	s.pos++
 	for s.pos < len(s.b) && (s.b[s.pos] == '<' || isBlank(s.b[s.pos])) {
@@ -153,7 +163,7 @@ func (s *addressScanner) readAngle() {
 			break
 		}
 	}
-	s.angle, s.hasAngle = s.b[start:s.pos], true
+	s.angle, s.hasAngle, s.mark = s.b[start:s.pos], true, len(s.items)
 	if s.pos < len(s.b) && s.b[s.pos] == '>' {
 		s.pos++
 	}
@@ -175,7 +185,10 @@ func (s *addressScanner) finish(final bool) {
 }
 
 func (s *addressScanner) finishAngle() {
-	name, addr := nameOf(s.items), cleanAddress(s.angle)
+	name, addr := nameOf(s.items[:s.mark]), cleanAddress(s.angle)
+	if name == "" {
+		name = nameOf(s.items[s.mark:])
+	}
 	if s.held != "" {
 		name = strings.TrimSuffix(s.held+", "+name, ", ")
 		s.held = ""

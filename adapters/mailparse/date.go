@@ -9,7 +9,7 @@ import (
 // obsolete forms of section 4.3, asctime and ISO 8601. A zone that is not known
 // counts as UTC. It gives false for what is no date from 1970 to 9999.
 func parseDate(v []byte) (time.Time, bool) {
-	d := dateScanner{s: v[:min(len(v), 256)], year: -1, hour: -1}
+	d := dateScanner{s: dropComments(v[:min(len(v), 256)]), year: -1, hour: -1}
 	for d.pos < len(d.s) {
 		d.step()
 	}
@@ -32,12 +32,6 @@ type dateScanner struct {
 func (d *dateScanner) step() {
 	c := d.s[d.pos]
 	switch {
-	case c == '(':
-		if end := skipComment(d.s, d.pos); end > 0 {
-			d.pos = end
-			return
-		}
-		d.pos++
 	case '0' <= c && c <= '9':
 		d.number(d.signBefore())
 	case isLetter(c):
@@ -73,9 +67,24 @@ func (d *dateScanner) digits() (n, length int) {
 
 func (d *dateScanner) at(c byte) bool { return d.pos < len(d.s) && d.s[d.pos] == c }
 
+// separator passes over white space if a colon follows it.
+func (d *dateScanner) separator() {
+	for i := d.pos; i < len(d.s); i++ {
+		if d.s[i] == ':' {
+			d.pos = i
+		}
+		if d.s[i] != ' ' {
+			return
+		}
+	}
+}
+
 // number decides what a number is by its neighbours and by what is still missing.
 func (d *dateScanner) number(sign byte) {
 	n, length := d.digits()
+	if d.hour < 0 {
+		d.separator()
+	}
 	switch {
 	case sign != 0 && d.hour >= 0 && (!d.zoned || d.utc):
 		d.zone(n, length, sign)
@@ -107,6 +116,7 @@ func (d *dateScanner) clock(n int) {
 		d.pos++
 	}
 	d.min, _ = d.digits()
+	d.separator()
 	if d.at(sep) {
 		d.pos++
 		for d.at(' ') {
