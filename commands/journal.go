@@ -40,6 +40,8 @@ type SyncState interface {
 	KnownByMsgKey(ctx context.Context, journal events.JournalID, acc domain.AccountID, keys []domain.Key) ([]KnownAt, error)
 	// Quarantined returns the UIDs of a mailbox that could not be had and are not due yet.
 	Quarantined(ctx context.Context, journal events.JournalID, mailbox domain.MailboxID) (domain.UIDSet, error)
+	// QuarantineDue reports whether UIDs of a mailbox that could not be had are due to be tried again.
+	QuarantineDue(ctx context.Context, journal events.JournalID, mailbox domain.MailboxID) (bool, error)
 	// TouchedThreads returns up to limit threads that ThreadUpdated has still to tell
 	// of, lowest id first, as they are now, with ids after the given one.
 	TouchedThreads(ctx context.Context, journal events.JournalID, acc domain.AccountID, after domain.ThreadID, limit int) ([]events.ThreadUpdated, error)
@@ -82,7 +84,7 @@ type AccountState struct {
 	Settings   events.AccountSettings
 	SyncedOnce bool
 	Failures   int
-	Messages   int // stored messages
+	Messages   int // stored; 0 without Scope.CountMessages
 }
 
 // User is a user as decisions need it.

@@ -70,7 +70,8 @@ type Known struct {
 	ModSeq       ModSeq
 	Flags        []Flag
 	SHA256       [32]byte
-	MsgKey       Key // zero without a message-id
+	MsgID        string // as events name it, "" without one
+	MsgKey       Key    // of MsgID, zero without one
 	Size         int64
 	InternalDate time.Time
 	Date         time.Time

@@ -82,19 +82,24 @@ CREATE TABLE state.mailboxes (
   messages   bigint NOT NULL,                  -- EXISTS at the checkpoint
   level      boolean NOT NULL,                 -- the checkpoint is complete: all of the window was stored, flags were read
   window_key text NOT NULL,                    -- the sync limit that the checkpoint was reached with
-  PRIMARY KEY (journal_id, mailbox_id), UNIQUE (journal_id, account_id, name)
+  PRIMARY KEY (journal_id, mailbox_id),
+  -- Deferrable: two mailboxes may change names in one statement. By a hash: names may be longer than a key of an index.
+  CONSTRAINT mailboxes_name EXCLUDE USING btree (journal_id WITH =, account_id WITH =, md5(name) WITH =) DEFERRABLE
 );
 CREATE TABLE state.messages (                  -- the known UIDs
   journal_id bigint NOT NULL, mailbox_id bigint NOT NULL, uid bigint NOT NULL,
   id bigint NOT NULL, thread_id bigint NOT NULL, -- as clients see them; the thread as it was when the message came
   mod_seq bigint NOT NULL, flags text[] NOT NULL,
   sha256  bytea NOT NULL,                      -- of the raw message: heals moves, copies and a new UIDVALIDITY
-  msg_key bytea NOT NULL,                      -- first 16 octets of the SHA-256 of the Message-ID; empty without one
+  msg_id  text NOT NULL,                       -- the Message-ID as events name it; empty without one
+  msg_key bytea NOT NULL,                      -- of msg_id: domain.MsgKey, empty without one
   size bigint NOT NULL, internal_date timestamptz NOT NULL, -- with msg_key: recognise a move without its octets
   date timestamptz NOT NULL,                   -- as clients see it: which message of a thread is the latest
   PRIMARY KEY (journal_id, mailbox_id, uid)
 ) PARTITION BY HASH (journal_id);
 CREATE INDEX messages_thread ON state.messages (journal_id, thread_id);
+CREATE INDEX messages_msg_key ON state.messages (journal_id, msg_key) WHERE msg_key <> '';
+CREATE INDEX messages_msg_key ON state.messages (journal_id, msg_key);
 CREATE TABLE state.quarantine (                -- listed by the server, not to be had: tried again, never forgotten
   journal_id bigint NOT NULL, mailbox_id bigint NOT NULL, uid bigint NOT NULL,
   attempts int NOT NULL, reason text NOT NULL, last_error text NOT NULL,
@@ -104,9 +109,9 @@ CREATE TABLE state.quarantine (                -- listed by the server, not to b
 CREATE TABLE state.threads (                   -- the thread index: nodes that messages share
   journal_id bigint NOT NULL, account_id bigint NOT NULL, thread_id bigint NOT NULL,
   kind smallint NOT NULL,                      -- domain.NodeKind
-  key bytea NOT NULL,                          -- the first 16 octets of its SHA-256
-  sub bytea NOT NULL,                          -- of a phantom: the base subject, likewise; of a subject node: the message
-  date timestamptz, people bytea[], reply boolean, -- of a subject node: to judge a reply by its subject
+  key bytea NOT NULL,                          -- domain.Key: the first 16 octets of a SHA-256
+  sub bytea NOT NULL,                          -- what tells nodes with this key apart; empty if nothing does
+  people bytea NOT NULL,                       -- of a subject node: keys of addresses, 16 octets each, ascending
   PRIMARY KEY (journal_id, account_id, kind, key, sub)
 ) PARTITION BY HASH (journal_id);
 CREATE TABLE state.thread_merges (             -- earlier ids of a thread, for ever

@@ -1,0 +1,338 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events"
+)
+
+// RawStore keeps raw messages and what they say, before the log names them.
+type RawStore interface {
+	// Put stores messages and their contents; those that are there already are left.
+	Put(ctx context.Context, journal events.JournalID, msgs []RawMessage) error
+}
+
+// RawMessage is a message as it is stored.
+type RawMessage struct {
+	SHA256  [32]byte
+	Octets  []byte
+	Content *domain.Content
+}
+
+// Parser reads raw messages. It never fails.
+type Parser interface {
+	// Parse returns what the octets say.
+	Parse(ctx context.Context, raw []byte) *domain.Content
+	// ParserVersion returns the version that is recorded with what Parse said.
+	ParserVersion() int
+}
+
+// SyncOptions of a SyncAccountHandler; zero values mean the defaults.
+type SyncOptions struct {
+	MaxMessage int64 // octets of a message that are fetched at most; 100 MiB
+	Parsers    int   // at once; 2
+	Now        func() time.Time
+	Logger     *slog.Logger
+}
+
+// SyncAccountHandler brings an account level with its server.
+type SyncAccountHandler struct {
+	journal   Journal
+	state     SyncState
+	source    MailSource
+	passwords Passwords
+	raws      RawStore
+	parser    Parser
+	opts      SyncOptions
+	log       *slog.Logger
+}
+
+// NewSyncAccount returns the handler.
+func NewSyncAccount(journal Journal, state SyncState, source MailSource, passwords Passwords, raws RawStore, parser Parser, opts SyncOptions) *SyncAccountHandler {
+	if opts.MaxMessage == 0 {
+		opts.MaxMessage = 100 << 20
+	}
+	if opts.Parsers == 0 {
+		opts.Parsers = 2
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &SyncAccountHandler{journal, state, source, passwords, raws, parser, opts, opts.Logger}
+}
+
+// accountRun is one run while it goes on.
+type accountRun struct {
+	*SyncAccountHandler
+	Run
+	settings  events.AccountSettings
+	started   events.SyncStarted
+	conn      MailConn
+	progress  *progress
+	messageID *idBlock
+	threadID  *idBlock
+	mailboxes []*mailboxRun // in the order in which they are synced
+	gone      []domain.Mailbox
+	warnings  []string
+	failures  int
+	now       time.Time
+}
+
+// Handle carries out a run and records how it ended; what goes wrong with the
+// mail server ends the run and is no error. An error means that nothing of the end could be
+// recorded: the database is away, the lease is lost, the account erased or ctx has ended.
+func (h *SyncAccountHandler) Handle(ctx context.Context, run Run, p *progress) error {
+	settings, login, err := h.passwords.AccountLogin(ctx, run.Journal, run.Account)
+	if err != nil {
+		return fmt.Errorf("login of account %d: %w", run.Account, err)
+	}
+	r := &accountRun{
+		SyncAccountHandler: h, Run: run, settings: settings, progress: p, now: h.opts.Now(),
+		messageID: &idBlock{journal: h.journal, kind: domain.IDMessage},
+		threadID:  &idBlock{journal: h.journal, kind: domain.IDThread},
+	}
+	if err := r.recordStart(ctx); err != nil {
+		return err
+	}
+	err = r.run(ctx, login)
+	if err != nil && !r.canEnd(ctx, err) {
+		return err
+	}
+	if told := r.tellThreads(ctx); told != nil {
+		return told
+	}
+	return r.recordEnd(ctx, err)
+}
+
+// canEnd reports whether a run that failed with err can be recorded as ended: not if the
+// fault is ours, then it is tried again.
+func (r *accountRun) canEnd(ctx context.Context, err error) bool {
+	if errors.Is(context.Cause(ctx), errCancelled) {
+		return true
+	}
+	var source *SourceError
+	return ctx.Err() == nil && errors.As(err, &source)
+}
+
+// scope returns the scope of a decision of this run.
+func (r *accountRun) scope() Scope {
+	return Scope{
+		Journal: r.Journal, Append: NewAppendID(), Meta: metaOf(r.Run), Account: r.Account, Lease: r.Lease,
+	}
+}
+
+func (r *accountRun) recordStart(ctx context.Context) error {
+	_, err := r.journal.Update(ctx, r.scope(), func(s State) (Decision, error) {
+		if s.Account == nil {
+			return Decision{}, domain.ErrNotFound
+		}
+		r.failures = s.Account.Failures
+		r.started = events.SyncStarted{
+			Sync: r.Sync, Account: r.Account, AccountName: r.settings.Name, Trigger: r.Cause,
+			Initial: !s.Account.SyncedOnce, QueuedAt: r.QueuedAt, StartedAt: r.now,
+		}
+		return Decision{Events: []events.Event{r.started}}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("record start of sync %d: %w", r.Sync, err)
+	}
+	return nil
+}
+
+// run does the work: connect, list, observe, then what has changed.
+func (r *accountRun) run(ctx context.Context, login Login) error {
+	conn, err := r.source.Open(ctx, login)
+	if err != nil {
+		return err
+	}
+	r.conn = conn
+	defer func() { _ = conn.Close() }()
+	if err := r.list(ctx); err != nil {
+		return err
+	}
+	known := slices.ContainsFunc(r.mailboxes, func(m *mailboxRun) bool { return m.state.UIDNext > 0 })
+	if !known {
+		if err := r.firstRound(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.observeAll(ctx); err != nil {
+		return err
+	}
+	if err := r.moves(ctx); err != nil {
+		return err
+	}
+	for _, m := range r.mailboxes {
+		if err := r.each(ctx, m, r.level); err != nil {
+			return err
+		}
+	}
+	return r.removeGone(ctx)
+}
+
+// each runs a step on one mailbox. A fault of the mailbox is noted there and ends its part of
+// the run; a fault of the connection or of ours ends the run.
+func (r *accountRun) each(ctx context.Context, m *mailboxRun, step func(context.Context, *mailboxRun) error) error {
+	if m.result.Error != nil || m.skip {
+		return nil
+	}
+	r.progress.update(func(p *SyncProgress) { p.Current = m.listed.Name })
+	m.result.Status = "running"
+	err := step(ctx, m)
+	var source *SourceError
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil || !errors.As(err, &source):
+		return err
+	}
+	m.result.Status, m.result.Error = "error", &events.SyncError{Code: source.Code, Message: source.Message}
+	r.log.Info("mailbox not synced", slog.Int64("account", int64(r.Account)), slog.String("mailbox", string(m.listed.Name)), slog.Any("err", err))
+	if source.Code == CodeProtocolError || source.Code == CodeFolderMissing {
+		return nil
+	}
+	return err
+}
+
+// recordEnd records how the run ended, and when the next is due.
+func (r *accountRun) recordEnd(ctx context.Context, failed error) error {
+	end := r.end()
+	var event events.Event
+	code, message := r.failure(ctx, failed)
+	synced := slices.ContainsFunc(end.Mailboxes, func(m events.MailboxResult) bool { return m.Status == "success" })
+	var next *time.Time
+	if r.settings.IntervalMin != nil {
+		at := end.FinishedAt.Add(time.Duration(*r.settings.IntervalMin) * time.Minute)
+		next = &at
+	}
+	switch {
+	case code == "" || (synced && code != CodeCancelled):
+		end.Status = "success"
+		if code != "" || slices.ContainsFunc(end.Mailboxes, func(m events.MailboxResult) bool { return m.Error != nil }) {
+			end.Status = "partial"
+		}
+		event = events.SyncCompleted{SyncEnd: end}
+	default:
+		end.Status = "error"
+		if code == CodeCancelled {
+			end.Status = "cancelled"
+		}
+		event = events.SyncFailed{
+			SyncEnd: end, Error: events.SyncError{Code: code, Message: message},
+			ConsecutiveFailures: r.failures + 1, NextAttemptAt: next,
+		}
+	}
+	rows := []Row{DequeueRow{r.Account, r.Sync}, ScheduleRow{r.Account, next}}
+	ctx = context.WithoutCancel(ctx) // a cancelled run is recorded too
+	_, err := r.journal.Update(ctx, r.scope(), func(State) (Decision, error) {
+		return Decision{Events: []events.Event{event}, Rows: rows}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("record end of sync %d: %w", r.Sync, err)
+	}
+	r.log.Info("account synced", slog.Int64("account", int64(r.Account)), slog.Int64("sync", int64(r.Sync)),
+		slog.String("status", end.Status), slog.Int("received", end.Received), slog.Duration("took", end.FinishedAt.Sub(r.now)))
+	return nil
+}
+
+// failure returns why the run failed, "" if it did not.
+func (r *accountRun) failure(ctx context.Context, failed error) (code, message string) {
+	if errors.Is(context.Cause(ctx), errCancelled) {
+		return CodeCancelled, "The sync was cancelled."
+	}
+	var source *SourceError
+	if errors.As(failed, &source) {
+		return source.Code, source.Message
+	}
+	ok := len(r.mailboxes) == 0
+	for _, m := range r.mailboxes {
+		ok = ok || m.result.Error == nil
+	}
+	if !ok {
+		return r.mailboxes[0].result.Error.Code, r.mailboxes[0].result.Error.Message
+	}
+	return "", ""
+}
+
+// maxResults is how many mailboxes the end of a run names one by one.
+const maxResults = 200
+
+func (r *accountRun) end() events.SyncEnd {
+	end := events.SyncEnd{
+		SyncStarted: r.started, FinishedAt: r.opts.Now(), Total: len(r.mailboxes), Warnings: r.warnings,
+		Mailboxes: []events.MailboxResult{},
+	}
+	if end.Warnings == nil {
+		end.Warnings = []string{}
+	}
+	for _, m := range r.mailboxes {
+		if m.result.Status == "running" {
+			m.result.Status = "pending"
+		}
+		end.Received += m.result.Received
+		end.FlagsChanged += m.result.FlagsChanged
+		end.Moved += m.result.Moved
+		end.Deleted += m.result.Deleted
+		end.Bytes += m.bytes
+		if len(end.Mailboxes) < maxResults || m.result.Error != nil && len(end.Mailboxes) < 2*maxResults {
+			end.Mailboxes = append(end.Mailboxes, m.result)
+		}
+	}
+	return end
+}
+
+// tellThreads records what the run did in each thread, a batch at a time.
+func (r *accountRun) tellThreads(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	for after := domain.ThreadID(0); ; {
+		threads, err := r.state.TouchedThreads(ctx, r.Journal, r.Account, after, updateBatch)
+		if err != nil {
+			return fmt.Errorf("touched threads of account %d: %w", r.Account, err)
+		}
+		if len(threads) == 0 {
+			return nil
+		}
+		d := Decision{Events: make([]events.Event, len(threads))}
+		told := ToldThreadsRow{Account: r.Account}
+		for i, t := range threads {
+			d.Events[i] = t
+			told.Threads = append(told.Threads, t.Thread)
+			after = max(after, t.Thread)
+		}
+		d.Rows = []Row{told}
+		if _, err := r.journal.Update(ctx, r.scope(), func(State) (Decision, error) { return d, nil }); err != nil {
+			return fmt.Errorf("record threads of account %d: %w", r.Account, err)
+		}
+	}
+}
+
+// idBlock draws ids in blocks.
+type idBlock struct {
+	journal Journal
+	kind    domain.IDKind
+	ids     []int64
+}
+
+// idBlockSize is how many ids are drawn at once at the least.
+const idBlockSize = 500
+
+// peek returns the next n ids, ascending; those that are used must be said so.
+func (b *idBlock) peek(ctx context.Context, n int) ([]int64, error) {
+	if len(b.ids) < n {
+		ids, err := b.journal.NextIDs(ctx, b.kind, max(n, idBlockSize))
+		if err != nil {
+			return nil, fmt.Errorf("draw %s ids: %w", b.kind, err)
+		}
+		b.ids = ids
+	}
+	return b.ids[:n], nil
+}
+
+// used takes the next n ids away.
+func (b *idBlock) used(n int) { b.ids = b.ids[n:] }
