@@ -1,0 +1,103 @@
+package imapsource
+
+import "bytes"
+
+// lineType is what an answer is to the framer.
+type lineType int
+
+const (
+	linePass   lineType = iota // data, may hold literals
+	lineText                   // a status response: its text runs to the line end, whatever is in it
+	lineSearch                 // numbers: long where a mailbox is large
+	lineDrop                   // of no use here
+)
+
+// limit returns how many octets outside of literals such an answer may have.
+func (t lineType) limit(maxLine int) int {
+	switch t {
+	case lineSearch:
+		return 16 * maxLine
+	case lineDrop:
+		return 1 << 30 // nothing of it is kept
+	}
+	return maxLine
+}
+
+// statusCodes are the codes of an untagged OK that the library must see (RFC
+// 9051 section 7.1, RFC 7162 section 3.1.2).
+var statusCodes = [][]byte{[]byte("[UIDNEXT "), []byte("[UIDVALIDITY "), []byte("[HIGHESTMODSEQ ")}
+
+// classify looks at the beginning of an answer.
+func classify(line []byte) lineType {
+	if len(bytes.TrimSpace(line)) == 0 {
+		return lineDrop
+	}
+	rest, untagged := bytes.CutPrefix(line, []byte("* "))
+	if !untagged {
+		return lineText // tagged, a continuation, or what the library must fail at
+	}
+	rest = bytes.TrimLeft(rest, " ")
+	word, rest := cutWord(rest)
+	if word[0] >= '0' && word[0] <= '9' {
+		word, _ = cutWord(rest)
+		return pick(word, "FETCH", "EXISTS", "EXPUNGE")
+	}
+	switch {
+	case isWord(word, "OK"):
+		for _, code := range statusCodes {
+			if len(rest) >= len(code) && bytes.EqualFold(rest[:len(code)], code) {
+				return lineText
+			}
+		}
+		return lineDrop
+	case isWord(word, "SEARCH"), isWord(word, "ESEARCH"):
+		return lineSearch
+	}
+	// NO, BAD and BYE are heard by listen. FLAGS and CAPABILITY nobody asks for,
+	// and VANISHED, ID and the like are unknown to the library.
+	return pick(word, "LIST", "STATUS")
+}
+
+func pick(word []byte, wanted ...string) lineType {
+	for _, w := range wanted {
+		if isWord(word, w) {
+			return linePass
+		}
+	}
+	return lineDrop
+}
+
+// cutWord returns the octets up to the next space or line end, never none, and
+// what follows the space.
+func cutWord(b []byte) (word, rest []byte) {
+	i := bytes.IndexAny(b, " \r\n")
+	if i < 0 {
+		i = len(b)
+	}
+	if i == 0 {
+		return []byte{' '}, nil
+	}
+	return b[:i], bytes.TrimPrefix(b[i:], []byte(" "))
+}
+
+func isWord(b []byte, word string) bool { return bytes.EqualFold(b, []byte(word)) }
+
+// listen keeps what a server says to people: BYE, untagged and tagged refusals,
+// alerts. The library forgets them.
+func (w *wire) listen(line []byte) {
+	if len(line) > 1024 {
+		line = line[:1024]
+	}
+	_, rest := cutWord(line)
+	word, _ := cutWord(rest)
+	bye := isWord(word, "BYE")
+	if !bye && !isWord(word, "NO") && !isWord(word, "BAD") && !(isWord(word, "OK") && bytes.Contains(line, []byte("[ALERT]"))) {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.said = words(string(rest))
+	if bye {
+		w.bye = w.said
+	}
+}

@@ -1,0 +1,416 @@
+package imapsource
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/imap2api/imap2api/commands"
+)
+
+// opening is a connection from the first octet to the login, in a dialogue of
+// one command at a time.
+type opening struct {
+	src   *Source
+	login commands.Login
+	wire  *wire
+	state tls.ConnectionState // zero without TLS
+	caps  capabilities
+	tag   int
+}
+
+// capabilities are what a server says it can, as it spells it.
+type capabilities struct {
+	list []string
+}
+
+func (c capabilities) has(name string) bool {
+	return slices.ContainsFunc(c.list, func(s string) bool { return strings.EqualFold(s, name) })
+}
+
+func (o *opening) tlsName() string {
+	if o.state.Version == 0 {
+		return ""
+	}
+	return tls.VersionName(o.state.Version)
+}
+
+// errNotIMAP says that something else answered.
+var errNotIMAP = errors.New("greeting is not one of IMAP")
+
+// connect opens a connection and logs in. What it returns is never nil, so that
+// a probe can tell how far it came.
+func (s *Source) connect(ctx context.Context, login commands.Login) (*opening, error) {
+	o := &opening{src: s, login: login}
+	conn, err := s.dial(ctx, login)
+	if err != nil {
+		return o, dialError(ctx, login, err)
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	if err := o.run(ctx, conn); err != nil {
+		conn.Close()
+		return o, err
+	}
+	return o, nil
+}
+
+func (o *opening) run(ctx context.Context, conn net.Conn) error {
+	if o.login.UseTLS {
+		t, err := o.src.handshake(ctx, conn, o.login)
+		if err != nil {
+			return tlsError(ctx, o.login, err)
+		}
+		conn, o.state = t, t.ConnectionState()
+	}
+	o.wire = newWire(conn, o.src.opt)
+	o.wire.begin()
+	defer o.wire.end()
+	preauth, err := o.greeting()
+	if err != nil {
+		return o.explain(ctx, err)
+	}
+	if err := o.askCapabilities(); err != nil {
+		return o.explain(ctx, err)
+	}
+	if o.state.Version == 0 {
+		if err := o.startTLS(ctx, preauth); err != nil {
+			return err
+		}
+	}
+	if !preauth {
+		if err := o.authenticate(); err != nil {
+			return o.explain(ctx, err)
+		}
+	}
+	// Capabilities from before the login are void, and iCloud's proxy garbles the
+	// ones it sends along with the answer: ask.
+	if err := o.askCapabilities(); err != nil {
+		return o.explain(ctx, err)
+	}
+	if err := o.identify(); err != nil {
+		return o.explain(ctx, err)
+	}
+	return nil
+}
+
+// greeting reads the first line (RFC 9051 section 7.1.5). Something that is not
+// IMAP may wait for us to speak first, so there is less time for it.
+func (o *opening) greeting() (preauth bool, err error) {
+	w := o.wire
+	w.timeout = o.src.opt.DialTimeout
+	defer func() { w.timeout = o.src.opt.CommandTimeout }()
+	line, err := o.line()
+	if err != nil {
+		return false, err
+	}
+	star, rest, _ := strings.Cut(line, " ")
+	word, text, _ := strings.Cut(rest, " ")
+	switch word = strings.ToUpper(word); {
+	case star != "*":
+		return false, errNotIMAP
+	case word == "OK":
+		return false, nil
+	case word == "PREAUTH":
+		return true, nil
+	case word == "BYE", word == "NO":
+		return false, &refusedError{text: words(word + " " + text)}
+	}
+	return false, errNotIMAP
+}
+
+// startTLS upgrades the connection if the server offers it. Then it must
+// succeed: falling back to plain text is what an attacker would wish for.
+func (o *opening) startTLS(ctx context.Context, preauth bool) error {
+	offered := o.caps.has("STARTTLS")
+	if preauth {
+		// RFC 9051 section 11.1: after PREAUTH there can be no STARTTLS.
+		return sourceError(commands.CodeTLSFailed, fmt.Sprintf("%s skips the login before TLS, which is not safe.", o.login.Host), errors.New("preauth without tls"))
+	}
+	if !offered {
+		return nil
+	}
+	if _, err := o.command("STARTTLS", nil); err != nil {
+		if _, ok := errors.AsType[*refusedError](err); !ok {
+			return o.explain(ctx, err)
+		}
+		return tlsError(ctx, o.login, err)
+	}
+	if o.wire.br.Buffered() > 0 {
+		// What came in plain text after the OK would be read as if it were protected.
+		return tlsError(ctx, o.login, errors.New("octets between starttls and handshake"))
+	}
+	o.wire.Conn.SetReadDeadline(time.Time{})
+	t, err := o.src.handshake(ctx, o.wire.Conn, o.login)
+	if err != nil {
+		return tlsError(ctx, o.login, err)
+	}
+	o.wire.mu.Lock()
+	o.wire.Conn, o.state = t, t.ConnectionState()
+	o.wire.mu.Unlock()
+	return o.explain(ctx, o.askCapabilities())
+}
+
+func (o *opening) askCapabilities() error {
+	o.caps = capabilities{}
+	lines, err := o.command("CAPABILITY", nil)
+	if err != nil {
+		return err
+	}
+	for _, line := range lines {
+		if f := strings.Fields(line); len(f) > 1 && strings.EqualFold(f[1], "CAPABILITY") {
+			o.caps.list = f[2:]
+		}
+	}
+	return nil
+}
+
+// identify sends ID (RFC 2971), without which 163.com opens no mailbox. The
+// answer does not matter.
+func (o *opening) identify() error {
+	if !o.caps.has("ID") {
+		return nil
+	}
+	_, err := o.command(`ID ("name" "imap2api")`, nil)
+	if _, ok := errors.AsType[*refusedError](err); ok {
+		return nil
+	}
+	return err
+}
+
+// refusedError is a NO, BAD or BYE of the server.
+type refusedError struct {
+	text  string // in the server's words
+	login bool   // to our credentials
+}
+
+func (e *refusedError) Error() string { return "server says: " + e.text }
+
+// command sends a command and returns the untagged answers. Continuation
+// requests are answered by next, with what comes base64-encoded or raw.
+func (o *opening) command(text string, next func(challenge string) (string, error)) ([]string, error) {
+	o.tag++
+	tag := fmt.Sprintf("A%d", o.tag)
+	if err := o.send(tag + " " + text); err != nil {
+		return nil, err
+	}
+	var lines []string
+	for {
+		line, err := o.line()
+		if err != nil {
+			return nil, err
+		}
+		first, rest, _ := strings.Cut(line, " ")
+		switch {
+		case first == "+" && next != nil:
+			answer, err := next(rest)
+			if err != nil {
+				return nil, err
+			}
+			if err := o.send(answer); err != nil {
+				return nil, err
+			}
+		case first == "*":
+			if lines = append(lines, line); len(lines) > 100 {
+				return nil, errLine
+			}
+		case first == tag:
+			if word, _, _ := strings.Cut(rest, " "); !strings.EqualFold(word, "OK") {
+				return nil, &refusedError{text: words(rest)}
+			}
+			return lines, nil
+		default:
+			return nil, fmt.Errorf("unexpected answer to %s", tag)
+		}
+	}
+}
+
+func (o *opening) send(line string) error {
+	o.wire.Conn.SetWriteDeadline(time.Now().Add(o.src.opt.DialTimeout))
+	if _, err := io.WriteString(o.wire.Conn, line+"\r\n"); err != nil {
+		return o.wire.fail(err)
+	}
+	return nil
+}
+
+// line reads one answer, literals left out (only ID may hold any).
+func (o *opening) line() (string, error) {
+	w, text := o.wire, ""
+	for {
+		frag, err := w.br.ReadSlice('\n')
+		if err != nil {
+			if errors.Is(err, bufio.ErrBufferFull) {
+				return "", errLine
+			}
+			return "", err
+		}
+		text += string(frag)
+		if len(text) > 1<<17 {
+			return "", errLine
+		}
+		w.listen([]byte(text))
+		size, _, ok := literalMark(frag)
+		if !ok || !strings.HasPrefix(strings.ToUpper(text), "* ID ") {
+			return strings.TrimRight(text, "\r\n"), nil
+		}
+		if size > 1<<16 {
+			return "", errLine
+		}
+		if _, err := w.br.Discard(int(size)); err != nil {
+			return "", err
+		}
+	}
+}
+
+// explain makes an error of the dialogue one for callers.
+func (o *opening) explain(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if e := contextError(ctx, o.login, err); e != nil {
+		return e
+	}
+	host := o.login.Host
+	if e, ok := errors.AsType[*refusedError](err); ok {
+		switch {
+		case throttled(e.text) || strings.Contains(strings.ToUpper(e.text), "[UNAVAILABLE]"):
+			return sourceError(commands.CodeThrottled, fmt.Sprintf("%s accepts no further connection for now.", host), err)
+		case e.login:
+			return sourceError(commands.CodeAuthFailed, fmt.Sprintf("Login to %s was refused.", host), err)
+		}
+		return sourceError(commands.CodeProtocolError, fmt.Sprintf("%s refused the connection.", host), err)
+	}
+	switch {
+	case errors.Is(err, errNotIMAP), errors.Is(err, errLine) && o.caps.list == nil:
+		return sourceError(commands.CodeNotIMAP, fmt.Sprintf("What answers at %s, port %d, is not an IMAP server.", host, o.login.Port), err)
+	case errors.Is(err, errNoLogin):
+		return sourceError(commands.CodeAuthFailed, fmt.Sprintf("%s takes no password on this connection.", host), err)
+	case isTimeout(err):
+		return timeoutError(o.login, err)
+	case throttled(o.wire.spoken()):
+		return sourceError(commands.CodeThrottled, fmt.Sprintf("%s accepts no further connection for now.", host), fmt.Errorf("%w: %s", err, o.wire.spoken()))
+	case o.wire.why() != nil:
+		return sourceError(commands.CodeConnectFailed, fmt.Sprintf("%s closed the connection.", host), fmt.Errorf("%w: %s", err, o.wire.spoken()))
+	}
+	return sourceError(commands.CodeProtocolError, fmt.Sprintf("%s sent an answer that cannot be read.", host), err)
+}
+
+// errNoLogin says that no way to log in is offered.
+var errNoLogin = errors.New("no mechanism for a password is offered")
+
+// authenticate logs in: by SASL PLAIN (RFC 4616), else SASL LOGIN, else the
+// LOGIN command, as offered. A mechanism that the server does not know after
+// all (BAD) is passed over; a refusal (NO) is final, since accounts are locked
+// after a few.
+func (o *opening) authenticate() error {
+	disabled := o.caps.has("LOGINDISABLED")
+	if disabled && o.state.Version == 0 {
+		return errNoLogin // no password goes out in plain text against the server's will
+	}
+	err := errNoLogin
+	for _, try := range []struct {
+		offered bool
+		run     func() error
+	}{
+		{o.caps.has("AUTH=PLAIN"), o.authPlain},
+		{o.caps.has("AUTH=LOGIN"), o.authLogin},
+		{!disabled, o.authCommand},
+	} {
+		if !try.offered {
+			continue
+		}
+		if err = try.run(); err == nil {
+			return nil
+		}
+		e, ok := errors.AsType[*refusedError](err)
+		if !ok {
+			return err
+		}
+		e.login = true
+		e.text = o.redact(e.text)
+		if !strings.HasPrefix(strings.ToUpper(e.text), "BAD") || throttled(e.text) {
+			return e
+		}
+	}
+	return err
+}
+
+// redact takes our credentials out of what a server says about them.
+func (o *opening) redact(text string) string {
+	for _, secret := range []string{o.login.Password, base64.StdEncoding.EncodeToString([]byte(o.login.Password))} {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "***")
+		}
+	}
+	o.wire.mu.Lock()
+	o.wire.said = text
+	o.wire.mu.Unlock()
+	return text
+}
+
+func (o *opening) authPlain() error {
+	response := base64.StdEncoding.EncodeToString([]byte("\x00" + o.login.Username + "\x00" + o.login.Password))
+	if o.caps.has("SASL-IR") { // RFC 4959
+		_, err := o.command("AUTHENTICATE PLAIN "+response, func(string) (string, error) { return "*", nil })
+		return err
+	}
+	sent := false
+	_, err := o.command("AUTHENTICATE PLAIN", func(string) (string, error) {
+		if sent {
+			return "*", nil
+		}
+		sent = true
+		return response, nil
+	})
+	return err
+}
+
+func (o *opening) authLogin() error {
+	answers := []string{o.login.Username, o.login.Password}
+	_, err := o.command("AUTHENTICATE LOGIN", func(string) (string, error) {
+		if len(answers) == 0 {
+			return "*", nil
+		}
+		a := answers[0]
+		answers = answers[1:]
+		return base64.StdEncoding.EncodeToString([]byte(a)), nil
+	})
+	return err
+}
+
+// authCommand sends LOGIN; what is not printable ASCII goes as literals.
+func (o *opening) authCommand() error {
+	command, rest := "LOGIN", []string{}
+	for _, s := range []string{o.login.Username, o.login.Password} {
+		literal := strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+		arg := `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+		if literal {
+			arg = fmt.Sprintf("{%d}", len(s))
+		}
+		if len(rest) == 0 {
+			command += " " + arg
+		} else {
+			rest[len(rest)-1] += " " + arg
+		}
+		if literal {
+			rest = append(rest, s)
+		}
+	}
+	_, err := o.command(command, func(string) (string, error) {
+		if len(rest) == 0 {
+			return "", errors.New("continuation request that nothing waits for")
+		}
+		a := rest[0]
+		rest = rest[1:]
+		return a, nil
+	})
+	return err
+}
