@@ -9,14 +9,49 @@ import (
 	"github.com/imap2api/imap2api/domain"
 )
 
-// A body is a leaf that is read: plain text, or HTML.
+// A body is a leaf that is read.
 type body struct {
 	leaf   int
-	html   bool
+	kind   bodyKind
 	named  bool   // it is an attachment as well
 	text   []byte // clean UTF-8
 	shown  bool   // as HTML, if it is
 	quoted bool   // has a part in Content.Text
+}
+
+// A bodyKind says how a type is read.
+type bodyKind uint8
+
+const (
+	notRead     bodyKind = iota
+	plainText            // text/plain
+	htmlMarkup           // text/html
+	otherText            // read where no better form stands beside it
+	otherMarkup          // the same, with tags to be left out
+	lastResort           // written for programs; read only if there is nothing else
+)
+
+// kindOf tells how a leaf is read. Of other types only what has no name is, since
+// the rest can be had as an attachment.
+func kindOf(l *leaf) bodyKind {
+	if l.attachment && !l.named {
+		return notRead
+	}
+	switch l.media {
+	case "text/plain":
+		return plainText
+	case "text/html":
+		return htmlMarkup
+	case "text/enriched", "text/richtext", "text/xml":
+		return otherMarkup
+	case "text/calendar", "text/rtf", "text/css", "text/rfc822-headers", "message/delivery-status",
+		"message/disposition-notification", "message/feedback-report":
+		return lastResort
+	}
+	if strings.HasPrefix(l.media, "text/") {
+		return otherText
+	}
+	return notRead
 }
 
 // readBodies fills Text, HTML and Snippet.
@@ -24,27 +59,38 @@ func readBodies(w *walker, c *domain.Content) {
 	bodies := make([]body, 0, 4)
 	for i := range w.leaves {
 		l := &w.leaves[i]
-		html := l.media == "text/html"
+		kind := kindOf(l)
+		if kind == notRead {
+			continue
+		}
 		if w.clock.over() {
 			break
 		}
-		if l.attachment && !l.named || !html && !readable(l.media) {
-			continue
-		}
-		bodies = append(bodies, body{leaf: i, html: html, named: l.named, text: w.bodyText(l, html), shown: html, quoted: true})
+		html := kind == htmlMarkup
+		bodies = append(bodies, body{leaf: i, kind: kind, named: l.named, text: w.bodyText(l, html), shown: html, quoted: true})
 	}
 	settleNamed(bodies)
 	for _, ch := range w.choices {
 		choose(bodies, ch)
 	}
+	settleLast(bodies)
 	c.HTML = joinHTML(bodies)
 	c.Text = joinText(bodies, w.clock)
 	c.Snippet = snippet(c.Text)
 }
 
-// readable reports whether a type, other than HTML, is text for people.
-func readable(media string) bool {
-	return media == "text/plain"
+// settleLast leaves out what is a last resort if anything else is there.
+func settleLast(bodies []body) {
+	other := false
+	for i := range bodies {
+		b := &bodies[i]
+		other = other || b.kind != lastResort && b.quoted && !blank(b.text)
+	}
+	for i := range bodies {
+		if b := &bodies[i]; b.kind == lastResort && other {
+			b.quoted = false
+		}
+	}
 }
 
 // settleNamed leaves out HTML with a file name if there is HTML without one, and
@@ -54,45 +100,46 @@ func settleNamed(bodies []body) {
 	var html, text bool
 	for i := range bodies {
 		if b := &bodies[i]; !b.named && !blank(b.text) {
-			html = html || b.html
+			html = html || b.kind == htmlMarkup
 			text = true
 		}
 	}
 	for i := range bodies {
-		if b := &bodies[i]; b.named && b.html {
+		if b := &bodies[i]; b.named && b.kind == htmlMarkup {
 			b.shown, b.quoted = !html, !text
 		}
 	}
 }
 
-// choose settles a multipart/alternative: plain text makes text from its HTML
-// needless, and of several children with HTML the first counts.
+// choose settles a multipart/alternative: plain text makes text from its other
+// forms needless, HTML those that are neither; and of several children with HTML the
+// first counts.
 func choose(bodies []body, ch choice) {
-	var plainText bool
-	htmlChild := -1
+	best, htmlChild := lastResort, -1
 	for i := range bodies {
 		b := &bodies[i]
 		child := ch.child(b.leaf)
 		if child < 0 || blank(b.text) {
 			continue
 		}
-		if !b.html {
-			plainText = plainText || b.quoted
+		if b.quoted {
+			best = min(best, b.kind)
 		}
-		if b.html && b.shown && htmlChild < 0 {
+		if b.shown && htmlChild < 0 {
 			htmlChild = child
 		}
 	}
 	for i := range bodies {
 		b := &bodies[i]
 		child := ch.child(b.leaf)
-		if child < 0 || !b.html {
+		if child < 0 {
 			continue
 		}
-		if plainText || child != htmlChild {
+		otherHTML := b.kind == htmlMarkup && htmlChild >= 0 && child != htmlChild
+		if b.kind > best && best <= htmlMarkup || otherHTML {
 			b.quoted = false
 		}
-		if child != htmlChild && htmlChild >= 0 {
+		if otherHTML {
 			b.shown = false
 		}
 	}
@@ -113,7 +160,7 @@ func (ch choice) child(leaf int) int {
 func joinHTML(bodies []body) string {
 	var parts [][]byte
 	for _, b := range bodies {
-		if b.html && b.shown && len(b.text) > 0 {
+		if b.shown && len(b.text) > 0 {
 			parts = append(parts, b.text)
 		}
 	}
@@ -127,7 +174,7 @@ func joinText(bodies []body, cl *clock) string {
 			continue
 		}
 		text := b.text
-		if b.html {
+		if b.kind == htmlMarkup || b.kind == otherMarkup {
 			text = htmlText(text, cl.over)
 		}
 		if len(text) > 0 {
