@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -48,7 +49,7 @@ WHERE journal_id = $1 AND projection = $2 AND generation = $3`
 func (m *ReadModel[S]) CatchUp(ctx context.Context, gen projections.Generation, journal events.JournalID,
 	types []events.Type, fn func(ctx context.Context, store S, batch []events.Recorded) error,
 ) (more bool, err error) {
-	a := attempt[S]{model: m, fold: m.bind(types, fn), gen: gen, journal: journal, limit: maxBatch}
+	a := attempt[S]{model: m, fold: m.bind(types, fn), gen: gen, journal: journal, limit: maxBatch, until: math.MaxInt64}
 	batch, err := a.run(ctx)
 	var stopped *StoppedError
 	if !errors.As(err, &stopped) || batch.events <= 1 {
@@ -71,7 +72,9 @@ type attempt[S projections.Store] struct {
 	fold    *fold[S]
 	gen     projections.Generation
 	journal events.JournalID
-	limit   int
+	limit   int             // of events
+	until   events.Position // no event after it
+	inner   bool            // in the transaction of the caller
 }
 
 // done is what an attempt did, or tried to do.
@@ -104,8 +107,14 @@ func (a *attempt[S]) run(ctx context.Context) (done, error) {
 // transact reads, folds and commits one batch.
 func (a *attempt[S]) transact(ctx context.Context, conn *pgx.Conn) (*batch, error) {
 	b, err := a.read(ctx, conn)
-	if err != nil || !b.known || b.read == 0 {
-		return b, errors.Join(err, rollback(ctx, conn))
+	if err != nil {
+		return b, err
+	}
+	if !b.known || b.read == 0 {
+		if a.inner {
+			return b, nil
+		}
+		return b, abort(ctx, conn)
 	}
 	if err := a.apply(ctx, transaction{conn}, b); err != nil {
 		return b, err
@@ -113,7 +122,9 @@ func (a *attempt[S]) transact(ctx context.Context, conn *pgx.Conn) (*batch, erro
 	end := &pgx.Batch{}
 	end.Queue(outOfGeneration)
 	end.Queue(advanceQuery, int64(a.journal), a.model.opts.Name, a.gen.Number, int64(b.last()))
-	end.Queue("COMMIT")
+	if !a.inner {
+		end.Queue("COMMIT")
+	}
 	if err := conn.SendBatch(ctx, end).Close(); err != nil {
 		return b, fmt.Errorf("commit checkpoint: %w", err)
 	}
@@ -126,21 +137,25 @@ func (a *attempt[S]) transact(ctx context.Context, conn *pgx.Conn) (*batch, erro
 func (a *attempt[S]) failed(ctx context.Context, conn *pgx.Conn, b *batch, cause error) error {
 	var fault *eventError
 	if !errors.As(cause, &fault) && (isDatabase(conn, cause) || ctx.Err() != nil) {
-		return errors.Join(fmt.Errorf("catch up %s in journal %d: %w", a.model.opts.Name, a.journal, cause), rollback(ctx, conn))
+		return errors.Join(fmt.Errorf("catch up %s in journal %d: %w", a.model.opts.Name, a.journal, cause), abort(ctx, conn))
 	}
-	if err := rollback(ctx, conn); err != nil {
+	if err := abort(ctx, conn); err != nil {
 		return errors.Join(cause, err)
 	}
-	_, err := conn.Exec(ctx, failureQuery, int64(a.journal), a.model.opts.Name, a.gen.Number,
-		int64(b.checkpoint), failureText(cause))
-	if err != nil {
+	var after float64
+	err := conn.QueryRow(ctx, failureQuery, int64(a.journal), a.model.opts.Name, a.gen.Number,
+		int64(b.checkpoint), fit(cause.Error(), maxFailureText)).Scan(&after)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) { // no rows: another process got further meanwhile
 		return fmt.Errorf("note a failure: %w", errors.Join(err, cause))
 	}
-	return &StoppedError{a.model.opts.Name, a.journal, b.checkpoint + 1, cause}
+	return &StoppedError{
+		Projection: a.model.opts.Name, Journal: a.journal, Position: b.checkpoint + 1,
+		RetryAfter: time.Duration(after * float64(time.Second)), Err: cause,
+	}
 }
 
-// rollback ends a transaction that is open, whatever became of ctx.
-func rollback(ctx context.Context, conn *pgx.Conn) error {
+// abort ends a transaction that is open, whatever became of ctx.
+func abort(ctx context.Context, conn *pgx.Conn) error {
 	if conn.IsClosed() || conn.PgConn().TxStatus() == 'I' {
 		return nil
 	}

@@ -46,6 +46,7 @@ SELECT position, type, schema_version, encoding, stream_kind, stream_id, account
 		sum(CASE WHEN type = ANY ($4) THEN octet_length(payload) END) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) AS octets
 	FROM log.events WHERE journal_id = $1 AND position > (
 		SELECT c.position FROM log.checkpoints c WHERE c.journal_id = $1 AND c.projection = $2 AND c.generation = $3)
+		AND position <= $5
 	ORDER BY position LIMIT ` + strconv.Itoa(limit) + `
 ) e WHERE octets IS NULL OR octets <= ` + strconv.Itoa(maxBatchOctets) + ` ORDER BY position`
 }
@@ -64,22 +65,24 @@ func (a *attempt[S]) read(ctx context.Context, conn *pgx.Conn) (*batch, error) {
 	}
 	name := a.model.opts.Name
 	q := &pgx.Batch{}
-	q.Queue("BEGIN")
+	if !a.inner {
+		q.Queue("BEGIN")
+	}
 	q.Queue(sharedLock, name)
 	q.Queue(checkpointQuery, int64(a.journal), name, a.gen.Number)
-	q.Queue(query, int64(a.journal), name, a.gen.Number, a.fold.types)
+	q.Queue(query, int64(a.journal), name, a.gen.Number, a.fold.types, int64(a.until))
 	q.Queue(intoGeneration, a.gen.Schema)
 	res := conn.SendBatch(ctx, q)
 	b := &batch{journal: a.journal}
-	err := a.receive(res, b)
+	err := a.receive(res, q.Len()-3, b)
 	if closed := res.Close(); err == nil {
 		err = closed
 	}
 	return b, err
 }
 
-func (a *attempt[S]) receive(res pgx.BatchResults, b *batch) error {
-	for range 2 { // BEGIN and the lock
+func (a *attempt[S]) receive(res pgx.BatchResults, first int, b *batch) error {
+	for range first { // BEGIN and the lock
 		if _, err := res.Exec(); err != nil {
 			return fmt.Errorf("begin: %w", err)
 		}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -19,6 +19,7 @@ type StoppedError struct {
 	Projection string
 	Journal    events.JournalID
 	Position   events.Position
+	RetryAfter time.Duration // until it is tried again
 	Err        error
 }
 
@@ -59,14 +60,7 @@ const failureQuery = `
 UPDATE log.checkpoints SET attempts = attempts + 1, failed_since = coalesce(failed_since, clock_timestamp()),
 	next_retry_at = clock_timestamp() + least(power(2, least(attempts, 20)), 600) * interval '1 second',
 	last_error = $5, updated_at = clock_timestamp()
-WHERE journal_id = $1 AND projection = $2 AND generation = $3 AND position = $4`
+WHERE journal_id = $1 AND projection = $2 AND generation = $3 AND position = $4
+RETURNING extract(epoch FROM next_retry_at - clock_timestamp())::float8`
 
-const maxFailureText = 2000 // octets
-
-func failureText(err error) string {
-	text := strings.ToValidUTF8(strings.ReplaceAll(err.Error(), "\x00", ""), "�")
-	if len(text) > maxFailureText {
-		text = strings.ToValidUTF8(text[:maxFailureText], "")
-	}
-	return text
-}
+const maxFailureText = 2000 // octets of last_error

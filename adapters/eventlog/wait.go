@@ -30,9 +30,37 @@ WHERE projection = $1 AND version = $2 AND status = 'live'`
 type models struct {
 	mu       sync.Mutex
 	versions map[string]int
+	subs     map[chan struct{}]struct{}
 }
 
-func newModels() *models { return &models{versions: map[string]int{}} }
+func newModels() *models {
+	return &models{versions: map[string]int{}, subs: map[chan struct{}]struct{}{}}
+}
+
+// subscribe sends to the channel when generations came or went in this process.
+func (m *models) subscribe() (ch chan struct{}, cancel func()) {
+	ch = make(chan struct{}, 1)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.subs[ch] = struct{}{}
+	return ch, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(m.subs, ch)
+	}
+}
+
+// changed is called when generations came or went.
+func (m *models) changed() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for ch := range m.subs {
+		select {
+		case ch <- struct{}{}:
+		default: // it will look anyway
+		}
+	}
+}
 
 // Register tells the log which versions of the projections this program reads. A
 // program without a Consumer needs it for WaitFor, ReadPosition and Status.

@@ -1,0 +1,167 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events"
+	"github.com/imap2api/imap2api/projections"
+)
+
+const (
+	flipTries = 20
+
+	// lockBoth locks the checkpoints of two generations in one journal, always in
+	// the same order.
+	lockBoth = `
+SELECT generation, position, attempts FROM log.checkpoints
+WHERE journal_id = $1 AND projection = $2 AND generation = ANY ($3) ORDER BY generation FOR UPDATE`
+
+	journalsOf = `SELECT journal_id FROM log.checkpoints WHERE projection = $1 AND generation = $2 ORDER BY journal_id`
+
+	// leftBehind are the journals in which generation $2 has not come to the live
+	// one; those that are stopped in it are told apart.
+	leftBehind = `
+SELECT l.journal_id, coalesce(n.attempts, 0) > 0 FROM log.checkpoints l
+LEFT JOIN log.checkpoints n ON n.journal_id = l.journal_id AND n.projection = l.projection AND n.generation = $2
+WHERE l.projection = $1 AND l.generation = $3 AND l.position > coalesce(n.position, 0) ORDER BY 1`
+)
+
+// Activate indexes gen, compares it with the live generation journal by journal,
+// and makes it the live one; that one is kept. Where one of the two is behind, it
+// catches up with the other first. Rows are compared one for one, by an order-free
+// hash of each table, if both are of one version, else only counted: then a
+// difference is logged. It returns domain.ErrConflict, with what differs, if they
+// do not agree.
+func (m *ReadModel[S]) Activate(ctx context.Context, gen projections.Generation) error {
+	if err := m.activate(ctx, gen); err != nil {
+		return fmt.Errorf("activate generation %d of %s: %w", gen.Number, m.opts.Name, err)
+	}
+	return nil
+}
+
+func (m *ReadModel[S]) activate(ctx context.Context, gen projections.Generation) error {
+	all, err := m.all(ctx, m.log.pool)
+	if err != nil {
+		return err
+	}
+	if live, ok := find(all, gen.Version, "live"); ok && live.Number == gen.Number {
+		return nil
+	}
+	err = pgx.BeginFunc(ctx, m.log.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, noTimeouts); err != nil {
+			return err
+		}
+		return m.index(ctx, tx, gen)
+	})
+	if err != nil {
+		return err
+	}
+	if live, ok := find(all, gen.Version, "live"); ok {
+		if err := m.compareAll(ctx, live, gen, m.compare); err != nil {
+			return err
+		}
+	} else if old, ok := newestLive(all); ok {
+		if err := m.compareAll(ctx, old, gen, m.count); err != nil {
+			return err
+		}
+	}
+	return m.flip(ctx, gen)
+}
+
+// newestLive returns the live generation of the newest other version.
+func newestLive(all []projections.Generation) (out projections.Generation, ok bool) {
+	for _, g := range all {
+		if g.Status == "live" && g.Version >= out.Version {
+			out, ok = g, true
+		}
+	}
+	return out, ok
+}
+
+// differences is what two generations do not agree on.
+type differences []string
+
+func (d differences) err() error {
+	if len(d) == 0 {
+		return nil
+	}
+	more := ""
+	if n := len(d) - 10; n > 0 {
+		d, more = d[:10], fmt.Sprintf("; and %d more", n)
+	}
+	return fmt.Errorf("%s%s: %w", strings.Join(d, "; "), more, domain.ErrConflict)
+}
+
+// compareAll compares all journals of the live generation, several at a time.
+func (m *ReadModel[S]) compareAll(ctx context.Context, live, gen projections.Generation,
+	compare func(context.Context, events.JournalID, projections.Generation, projections.Generation) (string, error),
+) error {
+	rows, err := m.log.pool.Query(ctx, journalsOf, m.opts.Name, live.Number)
+	if err != nil {
+		return fmt.Errorf("read journals: %w", err)
+	}
+	journals, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		return fmt.Errorf("read journals: %w", err)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	found := make([]string, len(journals))
+	for i, j := range journals {
+		g.Go(func() (err error) {
+			found[i], err = compare(ctx, events.JournalID(j), live, gen)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	var all differences
+	for _, f := range found {
+		if f != "" {
+			all = append(all, f)
+		}
+	}
+	return all.err()
+}
+
+// compare brings both generations of a journal to one position and compares
+// their rows; its consumers wait meanwhile.
+func (m *ReadModel[S]) compare(ctx context.Context, j events.JournalID, live, gen projections.Generation) (differs string, err error) {
+	err = pgx.BeginFunc(ctx, m.log.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, noTimeouts); err != nil {
+			return err
+		}
+		comparable, err := m.level(ctx, tx, j, live, gen)
+		var stopped *StoppedError
+		if errors.As(err, &stopped) {
+			differs = stopped.Error()
+			return err
+		}
+		if err != nil || !comparable {
+			return err
+		}
+		want, err := m.digest(ctx, tx, j, live, true)
+		if err != nil {
+			return err
+		}
+		got, err := m.digest(ctx, tx, j, gen, true)
+		if err != nil {
+			return err
+		}
+		differs = diff(j, want, got)
+		return nil
+	})
+	if err != nil && differs == "" {
+		return "", fmt.Errorf("compare journal %d: %w", j, err)
+	}
+	return differs, nil
+}
