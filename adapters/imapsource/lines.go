@@ -9,6 +9,7 @@ const (
 	linePass   lineType = iota // data, may hold literals
 	lineText                   // a status response: its text runs to the line end, whatever is in it
 	lineSearch                 // numbers: long where a mailbox is large
+	lineFetch                  // data, to be repaired
 	lineDrop                   // of no use here
 )
 
@@ -39,8 +40,11 @@ func classify(line []byte) lineType {
 	rest = bytes.TrimLeft(rest, " ")
 	word, rest := cutWord(rest)
 	if word[0] >= '0' && word[0] <= '9' {
-		word, _ = cutWord(rest)
-		return pick(word, "FETCH", "EXISTS", "EXPUNGE")
+		word, _ = cutWord(bytes.TrimLeft(rest, " "))
+		if isWord(word, "FETCH") {
+			return lineFetch
+		}
+		return pick(word, "EXISTS", "EXPUNGE")
 	}
 	switch {
 	case isWord(word, "OK"):

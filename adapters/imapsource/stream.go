@@ -144,5 +144,10 @@ func (st *stream) chunk(ctx context.Context, b *batch, fn func(part) error) erro
 	})
 }
 
-// dateOf returns an INTERNALDATE in UTC.
-func dateOf(t time.Time) time.Time { return t.UTC() }
+// dateOf returns an INTERNALDATE in UTC, zero for one that could not be read.
+func dateOf(t time.Time) time.Time {
+	if t.Year() == 1858 {
+		return time.Time{}
+	}
+	return t.UTC()
+}

@@ -38,6 +38,8 @@ type wire struct {
 	lineLen  int
 	tail     []byte // the end of a fragment that had no line end
 	dropped  int    // lines left out
+	repair   repair
+	mended   int // things that repair changed
 }
 
 func newWire(conn net.Conn, opt Options) *wire {
@@ -148,7 +150,8 @@ func (w *wire) next() error {
 	if err != nil && err != bufio.ErrBufferFull && len(frag) == 0 {
 		return err
 	}
-	if !w.inside {
+	first, begun := !w.inside, !w.inside || len(w.tail) == 0
+	if first {
 		w.inside, w.lineLen, w.tail = true, 0, w.tail[:0]
 		w.lineType = classify(frag)
 		w.listen(frag)
@@ -165,6 +168,14 @@ func (w *wire) next() error {
 		return w.skipLiteral()
 	}
 	w.pending = frag
+	if w.lineType == lineFetch && whole && begun {
+		if first {
+			w.pending = w.repair.fetchLine(frag)
+		} else {
+			w.pending = w.repair.rest(frag)
+		}
+		w.mended += w.repair.mend
+	}
 	return nil
 }
 
