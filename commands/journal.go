@@ -146,7 +146,7 @@ type (
 		Cause   string
 		At      time.Time
 	}
-	// DequeueRow removes the run of an account from the queue.
+	// DequeueRow removes the run of an account from the queue, whichever it is for Sync 0.
 	DequeueRow struct {
 		Account domain.AccountID
 		Sync    domain.SyncID

@@ -142,8 +142,14 @@ type UIDRun struct {
 }
 
 // MailboxReset: a mailbox got a new UIDVALIDITY; messages recognised by content
-// keep their ids. A mapping too long for one event is continued in another, with
-// the counts of its own part.
+// keep their ids and move to the UIDs of Mapping. A mapping too long for one event is
+// continued in another, with the counts of its own part.
+//
+// Mapping covers every message that is stored when the mailbox is reset: those
+// not recognised are expunged before, under the old UIDVALIDITY, in the same decision or
+// earlier ones. All parts follow one another in one decision, and what is new to
+// the mailbox is fetched after them. So a crash before the reset leaves the old
+// UIDVALIDITY, and the next run finds the rest to do. An append that breaks this fails.
 type MailboxReset struct {
 	Account        domain.AccountID   `json:"account"`
 	Mailbox        domain.MailboxID   `json:"mailbox"`

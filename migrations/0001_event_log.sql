@@ -99,7 +99,6 @@ CREATE TABLE state.messages (                  -- the known UIDs
 ) PARTITION BY HASH (journal_id);
 CREATE INDEX messages_thread ON state.messages (journal_id, thread_id);
 CREATE INDEX messages_msg_key ON state.messages (journal_id, msg_key) WHERE msg_key <> '';
-CREATE INDEX messages_msg_key ON state.messages (journal_id, msg_key);
 CREATE TABLE state.quarantine (                -- listed by the server, not to be had: tried again, never forgotten
   journal_id bigint NOT NULL, mailbox_id bigint NOT NULL, uid bigint NOT NULL,
   attempts int NOT NULL, reason text NOT NULL, last_error text NOT NULL,

@@ -1,0 +1,79 @@
+package eventlog
+
+import (
+	"encoding/json"
+
+	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events"
+)
+
+const insertAccount = `
+INSERT INTO state.accounts (journal_id, account_id, version, settings, created_at, updated_at)
+VALUES ($1, $2, 1, $3, $4, $4)`
+
+const changeAccount = `
+UPDATE state.accounts SET version = $3, settings = $4, updated_at = $5
+WHERE journal_id = $1 AND account_id = $2`
+
+// From its position on nothing is appended to an account; its password and what
+// was queued go at once.
+const eraseAccounts = `
+UPDATE state.accounts SET erased_by = $3, updated_at = $4, sealed = NULL, next_sync_at = NULL
+WHERE journal_id = $1 AND account_id = coalesce($2, account_id) AND erased_by IS NULL`
+
+const unqueueAccounts = `
+DELETE FROM state.sync_queue WHERE journal_id = $1 AND account_id = coalesce($2, account_id)`
+
+const endSync = `
+UPDATE state.accounts SET synced_once = synced_once OR $3, failures = $4
+WHERE journal_id = $1 AND account_id = $2`
+
+const eraseUser = `
+UPDATE auth.users SET erased_by = $2, is_active = false, updated_at = $3
+WHERE user_id = $1`
+
+const eraseTokens = `DELETE FROM auth.tokens WHERE journal_id = $1`
+
+// foldAccount queues what events of accounts and users do: one or two are in a
+// decision, never a thousand, so each takes a statement.
+func (fx *effects) foldAccount(pos events.Position, event events.Event) {
+	switch e := event.(type) {
+	case events.AccountAdded:
+		fx.queue(insertAccount, int64(e.Account), settingsJSON(e.Settings), fx.at)
+	case events.AccountChanged:
+		fx.queue(changeAccount, int64(e.Account), e.Version, settingsJSON(e.Settings), fx.at)
+	case events.AccountErased:
+		fx.eraseAccounts(pos, &e.Account)
+	case events.SyncCompleted:
+		fx.queue(endSync, int64(e.Account), true, 0)
+	case events.SyncFailed:
+		fx.queue(endSync, int64(e.Account), false, e.ConsecutiveFailures)
+	case events.UserErased:
+		if fx.journal == events.System {
+			return // the user's own journal has it too
+		}
+		fx.eraseAccounts(pos, nil)
+		fx.queue(eraseUser, int64(pos), fx.at)
+		fx.queue(eraseTokens)
+		fx.erasedBy = (*int64)(&pos)
+	}
+}
+
+// eraseAccounts erases one account, or all for nil.
+func (fx *effects) eraseAccounts(pos events.Position, account *domain.AccountID) {
+	fx.queue(eraseAccounts, (*int64)(account), int64(pos), fx.at)
+	fx.queue(unqueueAccounts, (*int64)(account))
+}
+
+// settingsJSON returns settings as jsonb takes them, which knows no NUL.
+func settingsJSON(s events.AccountSettings) string {
+	const longest = 1 << 16 // octets
+	for _, text := range []*string{&s.Name, &s.Host, &s.Username, &s.Folders, &s.CertSHA256} {
+		*text = fit(*text, longest)
+	}
+	out, err := json.Marshal(s)
+	if err != nil { // it has texts, numbers and booleans only
+		panic(err)
+	}
+	return string(out)
+}

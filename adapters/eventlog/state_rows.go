@@ -1,0 +1,295 @@
+package eventlog
+
+import (
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/imap2api/imap2api/commands"
+	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events"
+)
+
+// rowSet is the rows of a decision by their types.
+type rowSet struct {
+	checkpoints []commands.CheckpointRow
+	quarantine  []commands.QuarantineRow
+	sealed      []commands.SealedRow
+	queued      []commands.QueueRow
+	dequeued    []commands.DequeueRow
+	schedules   []commands.ScheduleRow
+	told        []commands.ToldThreadsRow
+	users       []commands.UserRow
+	tokens      []commands.TokenRow
+	tokensGone  []commands.TokenGoneRow
+}
+
+func rowsByType(rows []commands.Row) (s rowSet) {
+	for _, row := range rows {
+		switch r := row.(type) {
+		case commands.CheckpointRow:
+			s.checkpoints = append(s.checkpoints, r)
+		case commands.QuarantineRow:
+			s.quarantine = append(s.quarantine, r)
+		case commands.SealedRow:
+			s.sealed = append(s.sealed, r)
+		case commands.QueueRow:
+			s.queued = append(s.queued, r)
+		case commands.DequeueRow:
+			s.dequeued = append(s.dequeued, r)
+		case commands.ScheduleRow:
+			s.schedules = append(s.schedules, r)
+		case commands.ToldThreadsRow:
+			s.told = append(s.told, r)
+		case commands.UserRow:
+			s.users = append(s.users, r)
+		case commands.TokenRow:
+			s.tokens = append(s.tokens, r)
+		case commands.TokenGoneRow:
+			s.tokensGone = append(s.tokensGone, r)
+		}
+	}
+	return s
+}
+
+// rowWriter queues the rows of a decision, a statement for each type.
+type rowWriter struct {
+	batch   *pgx.Batch
+	journal int64
+	at      time.Time
+}
+
+// queueRows queues the rows of a decision, after what its events do: rows may be
+// about what the events made. What goes makes room for what comes.
+func queueRows(b *pgx.Batch, scope commands.Scope, at time.Time, rows []commands.Row) {
+	if len(rows) == 0 {
+		return
+	}
+	w := rowWriter{b, int64(scope.Journal), at}
+	s := rowsByType(rows)
+	w.checkpoints(s.checkpoints)
+	w.quarantine(s.quarantine)
+	w.sealed(s.sealed)
+	w.dequeue(s.dequeued)
+	w.queue(s.queued)
+	w.schedule(s.schedules)
+	w.told(s.told)
+	w.users(s.users)
+	w.dropTokens(s.tokensGone)
+	w.tokens(s.tokens)
+}
+
+const saveCheckpoints = `
+UPDATE state.mailboxes m
+SET uid_validity = u.uid_validity, uid_next = u.uid_next, mod_seq = u.mod_seq, messages = u.messages,
+	level = u.level, window_key = u.window_key
+FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[], $8::text[])
+	AS u (mailbox_id, uid_validity, uid_next, mod_seq, messages, level, window_key)
+WHERE m.journal_id = $1 AND m.mailbox_id = u.mailbox_id`
+
+func (w rowWriter) checkpoints(rows []commands.CheckpointRow) {
+	if len(rows) == 0 {
+		return
+	}
+	rows = lastOf(rows, func(r commands.CheckpointRow) domain.MailboxID { return r.Mailbox.ID })
+	w.batch.Queue(saveCheckpoints, w.journal,
+		column(rows, func(r commands.CheckpointRow) int64 { return int64(r.Mailbox.ID) }),
+		column(rows, func(r commands.CheckpointRow) int64 { return int64(r.Mailbox.UIDValidity) }),
+		column(rows, func(r commands.CheckpointRow) int64 { return int64(r.Mailbox.UIDNext) }),
+		column(rows, func(r commands.CheckpointRow) int64 { return int64(r.Mailbox.ModSeq) }),
+		column(rows, func(r commands.CheckpointRow) int64 { return int64(r.Mailbox.Messages) }),
+		column(rows, func(r commands.CheckpointRow) bool { return r.Mailbox.Level }),
+		column(rows, func(r commands.CheckpointRow) string { return r.Mailbox.WindowKey }))
+}
+
+const saveQuarantine = `
+INSERT INTO state.quarantine AS q (journal_id, mailbox_id, uid, attempts, reason, last_error, first_at, next_at)
+SELECT $1, u.mailbox_id, u.uid, CASE WHEN u.attempts < 0 THEN coalesce(b.attempts, 0) + 1 ELSE u.attempts END,
+	u.reason, u.last_error, $8, u.next_at
+FROM unnest($2::bigint[], $3::bigint[], $4::int[], $5::text[], $6::text[], $7::timestamptz[])
+	AS u (mailbox_id, uid, attempts, reason, last_error, next_at)
+LEFT JOIN state.quarantine b ON b.journal_id = $1 AND b.mailbox_id = u.mailbox_id AND b.uid = u.uid
+ON CONFLICT (journal_id, mailbox_id, uid) DO UPDATE SET
+	attempts = excluded.attempts, reason = excluded.reason, last_error = excluded.last_error, next_at = excluded.next_at`
+
+const deleteQuarantine = `
+DELETE FROM state.quarantine q
+USING unnest($2::bigint[], $3::bigint[]) AS u (mailbox_id, uid)
+WHERE q.journal_id = $1 AND q.mailbox_id = u.mailbox_id AND q.uid = u.uid`
+
+const maxReason = 2000 // octets
+
+func (w rowWriter) quarantine(rows []commands.QuarantineRow) {
+	rows = lastOf(rows, func(r commands.QuarantineRow) messagePlace { return messagePlace{r.Mailbox, r.UID} })
+	var save, drop []commands.QuarantineRow
+	for _, r := range rows {
+		if r.Attempts == 0 {
+			drop = append(drop, r)
+		} else {
+			save = append(save, r)
+		}
+	}
+	mailbox := func(r commands.QuarantineRow) int64 { return int64(r.Mailbox) }
+	uid := func(r commands.QuarantineRow) int64 { return int64(r.UID) }
+	if len(drop) > 0 {
+		w.batch.Queue(deleteQuarantine, w.journal, column(drop, mailbox), column(drop, uid))
+	}
+	if len(save) > 0 {
+		w.batch.Queue(saveQuarantine, w.journal, column(save, mailbox), column(save, uid),
+			column(save, func(r commands.QuarantineRow) int32 { return int32(r.Attempts) }),
+			column(save, func(r commands.QuarantineRow) string { return fit(r.Reason, maxReason) }),
+			column(save, func(r commands.QuarantineRow) string { return fit(r.LastError, maxReason) }),
+			column(save, func(r commands.QuarantineRow) time.Time { return r.NextAt }), w.at)
+	}
+}
+
+const saveSealed = `
+UPDATE state.accounts a
+SET sealed = u.sealed
+FROM unnest($2::bigint[], $3::bytea[]) AS u (account_id, sealed)
+WHERE a.journal_id = $1 AND a.account_id = u.account_id AND a.erased_by IS NULL`
+
+func (w rowWriter) sealed(rows []commands.SealedRow) {
+	if len(rows) == 0 {
+		return
+	}
+	rows = lastOf(rows, func(r commands.SealedRow) domain.AccountID { return r.Account })
+	w.batch.Queue(saveSealed, w.journal,
+		column(rows, func(r commands.SealedRow) int64 { return int64(r.Account) }),
+		column(rows, func(r commands.SealedRow) []byte { return r.Sealed }))
+}
+
+const insertQueued = `
+INSERT INTO state.sync_queue (journal_id, account_id, sync_id, cause, queued_at)
+SELECT $1, u.* FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::timestamptz[]) AS u
+ON CONFLICT DO NOTHING`
+
+func (w rowWriter) queue(rows []commands.QueueRow) {
+	if len(rows) == 0 {
+		return
+	}
+	w.batch.Queue(insertQueued, w.journal,
+		column(rows, func(r commands.QueueRow) int64 { return int64(r.Account) }),
+		column(rows, func(r commands.QueueRow) int64 { return int64(r.Sync) }),
+		column(rows, func(r commands.QueueRow) string { return r.Cause }),
+		column(rows, func(r commands.QueueRow) time.Time { return r.At }))
+}
+
+const deleteQueued = `
+DELETE FROM state.sync_queue q
+USING unnest($2::bigint[], $3::bigint[]) AS u (account_id, sync_id)
+WHERE q.journal_id = $1 AND q.account_id = u.account_id AND (u.sync_id = 0 OR q.sync_id = u.sync_id)`
+
+func (w rowWriter) dequeue(rows []commands.DequeueRow) {
+	if len(rows) == 0 {
+		return
+	}
+	w.batch.Queue(deleteQueued, w.journal,
+		column(rows, func(r commands.DequeueRow) int64 { return int64(r.Account) }),
+		column(rows, func(r commands.DequeueRow) int64 { return int64(r.Sync) }))
+}
+
+const saveSchedule = `
+UPDATE state.accounts a
+SET next_sync_at = u.next_sync_at
+FROM unnest($2::bigint[], $3::timestamptz[]) AS u (account_id, next_sync_at)
+WHERE a.journal_id = $1 AND a.account_id = u.account_id AND a.erased_by IS NULL`
+
+func (w rowWriter) schedule(rows []commands.ScheduleRow) {
+	if len(rows) == 0 {
+		return
+	}
+	rows = lastOf(rows, func(r commands.ScheduleRow) domain.AccountID { return r.Account })
+	w.batch.Queue(saveSchedule, w.journal,
+		column(rows, func(r commands.ScheduleRow) int64 { return int64(r.Account) }),
+		column(rows, func(r commands.ScheduleRow) *time.Time { return r.At }))
+}
+
+const deleteTouched = `
+DELETE FROM state.touched_threads t
+USING unnest($2::bigint[], $3::bigint[]) AS u (account_id, thread_id)
+WHERE t.journal_id = $1 AND t.account_id = u.account_id AND t.thread_id = u.thread_id`
+
+func (w rowWriter) told(rows []commands.ToldThreadsRow) {
+	var accounts, threads []int64
+	for _, r := range rows {
+		for _, t := range r.Threads {
+			accounts, threads = append(accounts, int64(r.Account)), append(threads, int64(t))
+		}
+	}
+	if len(threads) > 0 {
+		w.batch.Queue(deleteTouched, w.journal, accounts, threads)
+	}
+}
+
+const saveUsers = `
+INSERT INTO auth.users (created_at, updated_at, user_id, name, email, is_admin, is_active, password_hash, login_generation)
+SELECT u.at, u.at, u.user_id, u.name, u.email, u.is_admin, u.is_active, u.password_hash, u.login_generation
+FROM unnest($1::timestamptz[], $2::bigint[], $3::text[], $4::text[], $5::boolean[], $6::boolean[], $7::text[], $8::int[])
+	AS u (at, user_id, name, email, is_admin, is_active, password_hash, login_generation)
+ON CONFLICT (user_id) DO UPDATE SET
+	name = excluded.name, email = excluded.email, is_admin = excluded.is_admin, is_active = excluded.is_active,
+	password_hash = excluded.password_hash, login_generation = excluded.login_generation, updated_at = excluded.updated_at`
+
+const insertJournals = `
+INSERT INTO log.journals (recorded_at, journal_id, link)
+SELECT $1, u.* FROM unnest($2::bigint[], $3::bytea[]) AS u
+ON CONFLICT DO NOTHING`
+
+func (w rowWriter) users(rows []commands.UserRow) {
+	if len(rows) == 0 {
+		return
+	}
+	rows = lastOf(rows, func(r commands.UserRow) domain.UserID { return r.ID })
+	id := func(r commands.UserRow) int64 { return int64(r.ID) }
+	w.batch.Queue(saveUsers,
+		column(rows, func(r commands.UserRow) time.Time { return r.At }),
+		column(rows, id),
+		column(rows, func(r commands.UserRow) string { return r.Name }),
+		column(rows, func(r commands.UserRow) string { return r.Email }),
+		column(rows, func(r commands.UserRow) bool { return r.Admin }),
+		column(rows, func(r commands.UserRow) bool { return r.Active }),
+		column(rows, func(r commands.UserRow) string { return r.PasswordHash }),
+		column(rows, func(r commands.UserRow) int32 { return int32(r.LoginGeneration) }))
+	w.batch.Queue(insertJournals, w.at, column(rows, id),
+		column(rows, func(r commands.UserRow) []byte {
+			link := events.FirstLink(events.JournalID(r.ID))
+			return link[:]
+		}))
+}
+
+const deleteTokens = `DELETE FROM auth.tokens WHERE journal_id = $1 AND token_id = ANY ($2::bigint[])`
+
+func (w rowWriter) dropTokens(rows []commands.TokenGoneRow) {
+	if len(rows) > 0 {
+		w.batch.Queue(deleteTokens, w.journal, column(rows, func(r commands.TokenGoneRow) int64 { return int64(r.ID) }))
+	}
+}
+
+const saveTokens = `
+INSERT INTO auth.tokens (journal_id, token_id, kind, name, prefix, hash, scopes, accounts, version, created_at, expires_at)
+SELECT $1, u.token_id, u.kind, u.name, u.prefix, u.hash, string_to_array(u.scopes, E'\n'), u.accounts::bigint[], u.version,
+	u.created_at, u.expires_at
+FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[], $9::bigint[],
+	$10::timestamptz[], $11::timestamptz[])
+	AS u (token_id, kind, name, prefix, hash, scopes, accounts, version, created_at, expires_at)
+ON CONFLICT (token_id) DO UPDATE SET
+	name = excluded.name, expires_at = excluded.expires_at, version = excluded.version`
+
+func (w rowWriter) tokens(rows []commands.TokenRow) {
+	if len(rows) == 0 {
+		return
+	}
+	rows = lastOf(rows, func(r commands.TokenRow) domain.TokenID { return r.ID })
+	w.batch.Queue(saveTokens, w.journal,
+		column(rows, func(r commands.TokenRow) int64 { return int64(r.ID) }),
+		column(rows, func(r commands.TokenRow) string { return r.Kind }),
+		column(rows, func(r commands.TokenRow) string { return r.Name }),
+		column(rows, func(r commands.TokenRow) string { return r.Prefix }),
+		column(rows, func(r commands.TokenRow) []byte { return r.Hash }),
+		column(rows, func(r commands.TokenRow) string { return lines(r.Scopes) }),
+		column(rows, func(r commands.TokenRow) string { return arrayText(r.Accounts) }),
+		column(rows, func(r commands.TokenRow) int64 { return r.Version }),
+		column(rows, func(r commands.TokenRow) time.Time { return r.CreatedAt }),
+		column(rows, func(r commands.TokenRow) *time.Time { return r.Expires }))
+}
