@@ -1,0 +1,229 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/imap2api/imap2api/commands"
+	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events"
+)
+
+// putBatch is how many octets, packed, go into one statement.
+const putBatch = 8 << 20
+
+// RawStore keeps raw messages, packed, and what was parsed of them when they came.
+type RawStore struct {
+	pool    *pgxpool.Pool
+	version int // of the parser that made the contents
+	now     func() time.Time
+}
+
+// NewRawStore returns a raw store. version is that of the parser whose contents are put.
+func NewRawStore(pool *pgxpool.Pool, version int, now func() time.Time) *RawStore {
+	return &RawStore{pool, version, now}
+}
+
+// touchRaws notes that messages are wanted that are there already. What another
+// transaction holds is left to saveRaws, which waits.
+const touchRaws = `
+UPDATE raw.messages r SET stored_at = $3
+FROM (
+	SELECT sha256 FROM raw.messages
+	WHERE journal_id = $1 AND sha256 = ANY($2)
+	FOR NO KEY UPDATE SKIP LOCKED) there
+WHERE r.journal_id = $1 AND r.sha256 = there.sha256
+RETURNING r.sha256`
+
+const saveRaws = `
+INSERT INTO raw.messages (journal_id, sha256, size, stored_at, codec, data)
+SELECT $1, sha256, size, $2, codec, data
+FROM unnest($3::bytea[], $4::bigint[], $5::smallint[], $6::bytea[]) AS x (sha256, size, codec, data)
+ON CONFLICT (journal_id, sha256) DO UPDATE SET stored_at = excluded.stored_at`
+
+const saveContents = `
+INSERT INTO raw.contents (journal_id, sha256, version, data)
+SELECT $1, sha256, $2, data
+FROM unnest($3::bytea[], $4::bytea[]) AS x (sha256, data)
+ON CONFLICT (journal_id, sha256, version) DO NOTHING`
+
+// packedRaws are columns of raw.messages and raw.contents, for one statement each.
+type packedRaws struct {
+	sums, data, contentSums, contents [][]byte
+	sizes                             []int64
+	codecs                            []int16
+	octets                            int
+}
+
+// Put stores messages and, where given, their contents; those that are there
+// already are left and count as stored now. It can be repeated.
+func (s *RawStore) Put(ctx context.Context, journal events.JournalID, msgs []commands.RawMessage) error {
+	there, err := s.touch(ctx, journal, msgs)
+	if err != nil {
+		return fmt.Errorf("put %d raw messages: %w", len(msgs), err)
+	}
+	// One order for all writers, so that two never wait for each other.
+	msgs = slices.SortedFunc(slices.Values(msgs), func(a, b commands.RawMessage) int { return bytes.Compare(a.SHA256[:], b.SHA256[:]) })
+	var p packedRaws
+	for i := range msgs {
+		m := &msgs[i]
+		if there[m.SHA256] {
+			continue
+		}
+		there[m.SHA256] = true // a statement may not meet a row twice
+		if err := p.add(m); err != nil {
+			return fmt.Errorf("put raw message: %w", err)
+		}
+		if p.octets < putBatch {
+			continue
+		}
+		if err := s.flush(ctx, journal, &p); err != nil {
+			return err
+		}
+		p = packedRaws{}
+	}
+	return s.flush(ctx, journal, &p)
+}
+
+func (s *RawStore) touch(ctx context.Context, journal events.JournalID, msgs []commands.RawMessage) (map[[32]byte]bool, error) {
+	there := make(map[[32]byte]bool, len(msgs))
+	rows, err := s.pool.Query(ctx, touchRaws, journal, column(msgs, func(m commands.RawMessage) []byte { return m.SHA256[:] }), s.now())
+	if err != nil {
+		return nil, translate(err)
+	}
+	var sum []byte
+	_, err = pgx.ForEachRow(rows, []any{&sum}, func() error {
+		there[[32]byte(sum)] = true
+		return nil
+	})
+	return there, translate(err)
+}
+
+func (p *packedRaws) add(m *commands.RawMessage) error {
+	data, codec := pack(m.Octets)
+	p.sums, p.data = append(p.sums, m.SHA256[:]), append(p.data, data)
+	p.sizes, p.codecs = append(p.sizes, int64(len(m.Octets))), append(p.codecs, codec)
+	p.octets += len(data)
+	if m.Content == nil {
+		return nil
+	}
+	content, err := encodeContent(m.Content)
+	if err != nil {
+		return err
+	}
+	p.contentSums, p.contents = append(p.contentSums, m.SHA256[:]), append(p.contents, content)
+	p.octets += len(content)
+	return nil
+}
+
+func (s *RawStore) flush(ctx context.Context, journal events.JournalID, p *packedRaws) error {
+	if len(p.sums) == 0 {
+		return nil
+	}
+	var b pgx.Batch
+	b.Queue(saveRaws, journal, s.now(), p.sums, p.sizes, p.codecs, p.data)
+	if len(p.contentSums) > 0 {
+		b.Queue(saveContents, journal, s.version, p.contentSums, p.contents)
+	}
+	if err := s.pool.SendBatch(ctx, &b).Close(); err != nil {
+		return fmt.Errorf("put %d raw messages of %d octets: %w", len(p.sums), p.octets, translate(err))
+	}
+	return nil
+}
+
+const loadRaws = `
+SELECT sha256, size, codec, data
+FROM raw.messages
+WHERE journal_id = $1 AND sha256 = ANY($2) AND data IS NOT NULL`
+
+// Raw returns the octets of a message. It returns domain.ErrNotFound if they are not
+// stored, an error if they have another length than they had.
+func (s *RawStore) Raw(ctx context.Context, journal events.JournalID, sum []byte) ([]byte, error) {
+	var out []byte
+	err := s.each(ctx, journal, [][]byte{sum}, func(_ [32]byte, octets []byte) { out = octets })
+	if err != nil {
+		return nil, err
+	}
+	if out == nil {
+		return nil, fmt.Errorf("raw message %x: %w", sum, domain.ErrNotFound)
+	}
+	return out, nil
+}
+
+// each calls fn with the octets of each message that is stored, in any order.
+func (s *RawStore) each(ctx context.Context, journal events.JournalID, sums [][]byte, fn func([32]byte, []byte)) error {
+	rows, err := s.pool.Query(ctx, loadRaws, journal, sums)
+	if err != nil {
+		return fmt.Errorf("load %d raw messages: %w", len(sums), translate(err))
+	}
+	var sum, data []byte
+	var size int64
+	var codec int16
+	_, err = pgx.ForEachRow(rows, []any{&sum, &size, &codec, &data}, func() error {
+		octets, err := unpack(data, codec, size)
+		if err != nil {
+			return fmt.Errorf("raw message %x: %w", sum, err)
+		}
+		fn([32]byte(sum), octets)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("load %d raw messages: %w", len(sums), translate(err))
+	}
+	return nil
+}
+
+// orphanAge is how long a raw message may wait for the append that names it.
+const orphanAge = 24 * time.Hour
+
+const listJournals = `SELECT journal_id FROM log.journals ORDER BY journal_id`
+
+// deleteOrphans leaves what an append holds at this moment. An append that came
+// between makes it fail by the foreign key of raw.uses.
+const deleteOrphans = `
+WITH orphan AS MATERIALIZED (
+	SELECT r.sha256 FROM raw.messages r
+	WHERE r.journal_id = $1 AND r.stored_at < $2
+		AND NOT EXISTS (SELECT FROM raw.uses u WHERE u.journal_id = $1 AND u.sha256 = r.sha256)
+	LIMIT 500
+	FOR UPDATE OF r SKIP LOCKED),
+parsed AS (
+	DELETE FROM raw.contents c USING orphan o WHERE c.journal_id = $1 AND c.sha256 = o.sha256)
+DELETE FROM raw.messages r USING orphan o WHERE r.journal_id = $1 AND r.sha256 = o.sha256`
+
+// CollectOrphans deletes raw messages that no event has named within a day: what a
+// crash between Put and append left behind. It returns how many.
+func (s *RawStore) CollectOrphans(ctx context.Context) (int, error) {
+	rows, err := s.pool.Query(ctx, listJournals)
+	if err != nil {
+		return 0, fmt.Errorf("list journals: %w", translate(err))
+	}
+	journals, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		return 0, fmt.Errorf("list journals: %w", translate(err))
+	}
+	total := 0
+	for _, journal := range journals { // one at a time: each is of its own partition
+		for {
+			tag, err := s.pool.Exec(ctx, deleteOrphans, journal, s.now().Add(-orphanAge))
+			if errors.Is(translate(err), domain.ErrConflict) {
+				break // named meanwhile; the others go the next time
+			}
+			if err != nil {
+				return total, fmt.Errorf("delete orphans of journal %d: %w", journal, translate(err))
+			}
+			total += int(tag.RowsAffected())
+			if tag.RowsAffected() == 0 {
+				break
+			}
+		}
+	}
+	return total, nil
+}

@@ -1,0 +1,157 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/imap2api/imap2api/domain"
+)
+
+// readTimeout ends a statement of a reader.
+const readTimeout = 20 * time.Second
+
+// view reads the live generation of one version of a read model.
+type view struct {
+	pool       *pgxpool.Pool
+	projection string
+	version    int
+}
+
+// question is a statement to read with, and what takes its rows.
+type question struct {
+	sql  string
+	args []any
+	scan func(pgx.Rows) error
+	// rare: one of very many statements that optional filters lead to. It is planned
+	// for its arguments each time and not kept.
+	rare bool
+}
+
+const beginRead = `BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY`
+
+const pointer = `
+SELECT set_config('search_path', schema_name, true), set_config('statement_timeout', $3, true),
+	set_config('plan_cache_mode', $4, true)
+FROM log.generations
+WHERE projection = $1 AND version = $2 AND status = 'live'`
+
+const commitRead = `COMMIT`
+
+// read answers questions from one generation as of one moment. The pointer is
+// the first statement of their transaction; once a connection has prepared all
+// of them, which needs a search path, everything is one round trip. It returns
+// domain.ErrUnavailable if there is no live generation.
+func (v view) read(ctx context.Context, questions ...question) error {
+	conn, err := v.pool.Acquire(ctx)
+	if err != nil {
+		return translate(err)
+	}
+	defer conn.Release()
+	known := preparedOn(conn.Conn())
+	rare, ready := false, true
+	for _, q := range questions {
+		rare = rare || q.rare
+		ready = ready && !q.rare && known[q.sql]
+	}
+	if ready {
+		err = v.ask(ctx, conn.Conn(), questions)
+	} else {
+		err = v.askFirst(ctx, conn.Conn(), questions, rare)
+	}
+	if conn.Conn().PgConn().TxStatus() != 'I' && !conn.Conn().IsClosed() {
+		_, _ = conn.Exec(context.WithoutCancel(ctx), "ROLLBACK") // if it fails, Release drops the connection
+	}
+	return v.judge(err)
+}
+
+// ask sends all in one round trip.
+func (v view) ask(ctx context.Context, conn *pgx.Conn, questions []question) error {
+	var b pgx.Batch
+	var found bool
+	v.begin(&b, &found, false)
+	queue(&b, questions)
+	err := conn.SendBatch(ctx, &b).Close()
+	if err == nil || found {
+		return err
+	}
+	return errors.Join(errNoGeneration, err) // what follows the pointer finds no tables
+}
+
+// askFirst sends the pointer first, since statements are prepared where their tables are.
+func (v view) askFirst(ctx context.Context, conn *pgx.Conn, questions []question, rare bool) error {
+	var b pgx.Batch
+	var found bool
+	v.begin(&b, &found, rare)
+	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
+		return err
+	}
+	if !found {
+		return errNoGeneration
+	}
+	known := preparedOn(conn)
+	for _, q := range questions {
+		if q.rare || known[q.sql] {
+			continue
+		}
+		if _, err := conn.Prepare(ctx, q.sql, q.sql); err != nil {
+			return err
+		}
+		known[q.sql] = true
+	}
+	b = pgx.Batch{}
+	queue(&b, questions)
+	return conn.SendBatch(ctx, &b).Close()
+}
+
+func (v view) begin(b *pgx.Batch, found *bool, rare bool) {
+	mode := "auto"
+	if rare {
+		mode = "force_custom_plan"
+	}
+	b.Queue(beginRead)
+	b.Queue(pointer, v.projection, v.version, strconv.FormatInt(readTimeout.Milliseconds(), 10), mode).Query(func(rows pgx.Rows) error {
+		*found = rows.Next()
+		rows.Close()
+		return rows.Err()
+	})
+}
+
+func queue(b *pgx.Batch, questions []question) {
+	for _, q := range questions {
+		b.Queue(q.sql, q.args...).Query(q.scan)
+	}
+	b.Queue(commitRead)
+}
+
+var errNoGeneration = fmt.Errorf("no live generation: %w", domain.ErrUnavailable)
+
+// judge names the read model in an error.
+func (v view) judge(err error) error {
+	if err == nil {
+		return nil
+	}
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == "42P01" && !errors.Is(err, errNoGeneration) {
+		err = errors.Join(errNoGeneration, err) // undefined_table: dropped since the pointer was read
+	}
+	return fmt.Errorf("read model %s: %w", v.projection, translate(err))
+}
+
+// preparedOn returns the statements that view has prepared on a connection.
+func preparedOn(conn *pgx.Conn) map[string]bool {
+	const key = "imap2api.prepared"
+	data := conn.PgConn().CustomData()
+	known, ok := data[key].(map[string]bool)
+	if !ok {
+		known = map[string]bool{}
+		data[key] = known
+	}
+	return known
+}

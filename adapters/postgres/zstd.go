@@ -1,0 +1,59 @@
+package postgres
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// One encoder and one decoder for all; their EncodeAll and DecodeAll may be called
+// at the same time.
+var (
+	// Entropy coding of all literals takes a quarter off base64, which has no matches.
+	packer = must(zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithAllLitEntropyCompression(true),
+		zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)), zstd.WithEncoderCRC(false)))
+	unpacker = must(zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(2<<30)))
+)
+
+// must is for constant options.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// The values of codec in raw.messages.
+const (
+	codecNone = 0
+	codecZstd = 1
+)
+
+// pack returns octets as they are stored, and how.
+func pack(octets []byte) (data []byte, codec int16) {
+	data = packer.EncodeAll(octets, make([]byte, 0, len(octets)+64))
+	if len(data) >= len(octets) {
+		return octets, codecNone
+	}
+	return data, codecZstd
+}
+
+// unpack returns the octets of what pack made of them. size is how many there must be.
+func unpack(data []byte, codec int16, size int64) ([]byte, error) {
+	octets := data
+	switch codec {
+	case codecNone:
+	case codecZstd:
+		var err error
+		if octets, err = unpacker.DecodeAll(data, make([]byte, 0, size)); err != nil {
+			return nil, fmt.Errorf("unpack: %w", err)
+		}
+	default:
+		return nil, fmt.Errorf("unpack: unknown codec %d", codec)
+	}
+	if int64(len(octets)) != size {
+		return nil, fmt.Errorf("unpack: %d octets in place of %d", len(octets), size)
+	}
+	return octets, nil
+}
