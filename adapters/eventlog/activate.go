@@ -21,7 +21,7 @@ const (
 	// lockBoth locks the checkpoints of two generations in one journal, always in
 	// the same order.
 	lockBoth = `
-SELECT generation, position, attempts FROM log.checkpoints
+SELECT generation, position FROM log.checkpoints
 WHERE journal_id = $1 AND projection = $2 AND generation = ANY ($3) ORDER BY generation FOR UPDATE`
 
 	journalsOf = `SELECT journal_id FROM log.checkpoints WHERE projection = $1 AND generation = $2 ORDER BY journal_id`
@@ -55,13 +55,7 @@ func (m *ReadModel[S]) activate(ctx context.Context, gen projections.Generation)
 	if live, ok := find(all, gen.Version, "live"); ok && live.Number == gen.Number {
 		return nil
 	}
-	err = pgx.BeginFunc(ctx, m.log.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, noTimeouts); err != nil {
-			return err
-		}
-		return m.index(ctx, tx, gen)
-	})
-	if err != nil {
+	if err := m.change(ctx, func(tx pgx.Tx, _ []projections.Generation) error { return m.index(ctx, tx, gen) }); err != nil {
 		return err
 	}
 	if live, ok := find(all, gen.Version, "live"); ok {

@@ -20,7 +20,7 @@ const (
 )
 
 const (
-	sharedLock = `SELECT pg_advisory_xact_lock_shared(` + lockKey + `)`
+	sharedLock = `SELECT pg_advisory_xact_lock_shared(` + indexKey + `), pg_advisory_xact_lock_shared(` + lockKey + `)`
 
 	checkpointQuery = `SELECT position, attempts FROM log.checkpoints
 WHERE journal_id = $1 AND projection = $2 AND generation = $3 FOR UPDATE`

@@ -68,7 +68,7 @@ func (a *attempt[S]) read(ctx context.Context, conn *pgx.Conn) (*batch, error) {
 	if !a.inner {
 		q.Queue("BEGIN")
 	}
-	q.Queue(sharedLock, name)
+	q.Queue(sharedLock, name, a.gen.Number)
 	q.Queue(checkpointQuery, int64(a.journal), name, a.gen.Number)
 	q.Queue(query, int64(a.journal), name, a.gen.Number, a.fold.types, int64(a.until))
 	q.Queue(intoGeneration, a.gen.Schema)

@@ -41,12 +41,12 @@ func (m *ReadModel[S]) level(ctx context.Context, tx pgx.Tx, j events.JournalID,
 
 // lock locks the checkpoints of generations and returns their positions.
 func (m *ReadModel[S]) lock(ctx context.Context, tx pgx.Tx, j events.JournalID, gens ...projections.Generation) (map[int]events.Position, error) {
-	if _, err := tx.Exec(ctx, sharedLock, m.opts.Name); err != nil {
-		return nil, err
-	}
 	numbers := make([]int32, len(gens))
 	for i, g := range gens {
 		numbers[i] = int32(g.Number)
+		if _, err := tx.Exec(ctx, sharedLock, m.opts.Name, g.Number); err != nil {
+			return nil, fmt.Errorf("lock generation %d: %w", g.Number, err)
+		}
 		if _, err := tx.Exec(ctx, firstCheckpoint, int64(j), m.opts.Name, g.Number); err != nil {
 			return nil, fmt.Errorf("make checkpoint: %w", err)
 		}

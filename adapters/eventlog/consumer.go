@@ -129,10 +129,10 @@ func (c *Consumer) sweep() {
 // follow runs Watermill's router for one generation until ctx ends: one
 // subscriber and one handler for each shard.
 func (c *Consumer) follow(ctx context.Context, task projections.Task, gen projections.Generation) error {
-	logger := watermill.NewSlogLoggerWithLevelMapping(
+	logger := routerLogger{ctx.Done(), watermill.NewSlogLoggerWithLevelMapping(
 		c.log.log.With(slog.String("projection", task.Name), slog.Int("generation", gen.Number)),
 		map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug, watermill.LevelTrace: slog.LevelDebug - 4},
-	)
+	)}
 	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: stopWithin}, logger)
 	if err != nil {
 		return fmt.Errorf("make router: %w", err)
@@ -145,19 +145,44 @@ func (c *Consumer) follow(ctx context.Context, task projections.Task, gen projec
 		if err != nil {
 			return err
 		}
-		router.AddConsumerHandler(gen.Schema+"."+strconv.Itoa(i), gen.Schema, sub, c.handler(shards[i], task, gen))
+		router.AddConsumerHandler(gen.Schema+"."+strconv.Itoa(i), gen.Schema, sub, c.handler(ctx, shards[i], task, gen))
 	}
 	c.register(model{task.Name, gen.Number}, shards)
 	defer c.register(model{task.Name, gen.Number}, nil)
+	// The router is closed, not cancelled: then subscribers end between queries.
 	defer context.AfterFunc(ctx, func() {
 		for _, s := range shards {
 			close(s.done)
 		}
+		if err := router.Close(); err != nil {
+			c.log.log.Warn("close router", slog.String("projection", task.Name), slog.Any("err", err))
+		}
 	})()
-	if err := router.Run(ctx); err != nil && ctx.Err() == nil {
+	if err := router.Run(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("run router: %w", err)
 	}
 	return nil
+}
+
+// routerLogger keeps quiet about queries that were cut off by the end.
+type routerLogger struct {
+	done <-chan struct{}
+	watermill.LoggerAdapter
+}
+
+// Error logs an error, unless it is due to the end.
+func (l routerLogger) Error(msg string, err error, fields watermill.LogFields) {
+	select {
+	case <-l.done:
+		l.Debug(msg, fields.Add(watermill.LogFields{"err": err}))
+	default:
+		l.LoggerAdapter.Error(msg, err, fields)
+	}
+}
+
+// With returns a logger with further fields.
+func (l routerLogger) With(fields watermill.LogFields) watermill.LoggerAdapter {
+	return routerLogger{l.done, l.LoggerAdapter.With(fields)}
 }
 
 func (c *Consumer) register(m model, shards []*lagSchema) {
@@ -203,7 +228,7 @@ func (c *Consumer) observe(projection string) message.HandlerMiddleware {
 // handler brings a journal up to date. It returns an error, so that the message
 // comes again, only when the database is away. Where an event cannot be applied
 // the journal stops, and its message is done with.
-func (c *Consumer) handler(s *lagSchema, task projections.Task, gen projections.Generation) message.NoPublishHandlerFunc {
+func (c *Consumer) handler(ctx context.Context, s *lagSchema, task projections.Task, gen projections.Generation) message.NoPublishHandlerFunc {
 	return func(msg *message.Message) error {
 		s.handling()
 		id, err := strconv.ParseInt(msg.Metadata.Get(journalKey), 10, 64)
@@ -212,7 +237,7 @@ func (c *Consumer) handler(s *lagSchema, task projections.Task, gen projections.
 		}
 		journal := events.JournalID(id)
 		for range batchesInARow {
-			more, err := catchUp(msg.Context(), task, gen, journal)
+			more, err := catchUp(ctx, task, gen, journal)
 			var stopped *StoppedError
 			if errors.As(err, &stopped) {
 				c.log.log.Error("projection stopped", slog.String("projection", task.Name),
@@ -221,7 +246,7 @@ func (c *Consumer) handler(s *lagSchema, task projections.Task, gen projections.
 				s.sweepBy(time.Now().Add(stopped.RetryAfter))
 				return nil
 			}
-			if err != nil || !more || msg.Context().Err() != nil {
+			if err != nil || !more || ctx.Err() != nil {
 				return err
 			}
 			if s.contended() {

@@ -180,6 +180,9 @@ func (m *ReadModel[S]) index(ctx context.Context, tx pgx.Tx, g projections.Gener
 	if err := tx.QueryRow(ctx, isIndexed, g.Schema).Scan(&indexed); err != nil || indexed {
 		return err
 	}
+	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(`+indexKey+`)`, m.opts.Name, g.Number); err != nil {
+		return err
+	}
 	if err := inSchema(ctx, tx, g.Schema, m.opts.Indexes); err != nil {
 		return fmt.Errorf("create indexes: %w", err)
 	}

@@ -59,3 +59,7 @@ func (m *ReadModel[S]) bind(types []events.Type, fn func(context.Context, S, []e
 // lockKey is the advisory lock of a projection: shared while a generation catches
 // up, exclusive while the live one changes.
 const lockKey = `hashtextextended('imap2api projection ' || $1::text, 0)`
+
+// indexKey is the advisory lock of a generation: shared while it catches up,
+// exclusive while its indexes are made, which would be a deadlock with it.
+const indexKey = `hashtextextended('imap2api generation ' || $1::text || ' ' || $2::int, 0)`
