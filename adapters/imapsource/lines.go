@@ -10,7 +10,9 @@ const (
 	lineText                   // a status response: its text runs to the line end, whatever is in it
 	lineSearch                 // numbers: long where a mailbox is large
 	lineFetch                  // data, to be repaired
+	lineNumber                 // EXISTS or EXPUNGE
 	lineDrop                   // of no use here
+	lineHush                   // a status response of no use here
 )
 
 // limit returns how many octets outside of literals such an answer may have.
@@ -18,7 +20,7 @@ func (t lineType) limit(maxLine int) int {
 	switch t {
 	case lineSearch:
 		return 16 * maxLine
-	case lineDrop:
+	case lineDrop, lineHush:
 		return 1 << 30 // nothing of it is kept
 	}
 	return maxLine
@@ -44,7 +46,10 @@ func classify(line []byte) lineType {
 		if isWord(word, "FETCH") {
 			return lineFetch
 		}
-		return pick(word, "EXISTS", "EXPUNGE")
+		if isWord(word, "EXISTS") || isWord(word, "EXPUNGE") {
+			return lineNumber
+		}
+		return lineDrop
 	}
 	switch {
 	case isWord(word, "OK"):
@@ -53,21 +58,16 @@ func classify(line []byte) lineType {
 				return lineText
 			}
 		}
-		return lineDrop
+		return lineHush
+	case isWord(word, "NO"), isWord(word, "BAD"), isWord(word, "BYE"):
+		return lineHush // heard by listen
 	case isWord(word, "SEARCH"), isWord(word, "ESEARCH"):
 		return lineSearch
+	case isWord(word, "LIST"), isWord(word, "STATUS"):
+		return linePass
 	}
-	// NO, BAD and BYE are heard by listen. FLAGS and CAPABILITY nobody asks for,
-	// and VANISHED, ID and the like are unknown to the library.
-	return pick(word, "LIST", "STATUS")
-}
-
-func pick(word []byte, wanted ...string) lineType {
-	for _, w := range wanted {
-		if isWord(word, w) {
-			return linePass
-		}
-	}
+	// FLAGS and CAPABILITY nobody asks for; VANISHED, ID and the like the library
+	// does not know.
 	return lineDrop
 }
 
@@ -83,6 +83,12 @@ func cutWord(b []byte) (word, rest []byte) {
 	}
 	return b[:i], bytes.TrimPrefix(b[i:], []byte(" "))
 }
+
+// drop reports whether the library is not to see such an answer.
+func (t lineType) drop() bool { return t == lineDrop || t == lineHush }
+
+// text reports whether the answer runs to the line end, whatever is in it.
+func (t lineType) text() bool { return t == lineText || t == lineHush }
 
 func isWord(b []byte, word string) bool { return bytes.EqualFold(b, []byte(word)) }
 

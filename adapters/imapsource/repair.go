@@ -18,9 +18,8 @@ const dateLayout = "_2-Jan-2006 15:04:05 -0700" // RFC 9051 section 9, date-time
 // not asked for dropped, RFC822 called BODY[]. A line that it cannot read itself
 // it leaves as it is.
 type repair struct {
-	in   []byte // what is left to read
-	out  []byte
-	mend int // things changed
+	in  []byte // what is left to read
+	out []byte
 }
 
 // fetchLine repairs the first fragment of an answer, up to its end or a
@@ -30,14 +29,33 @@ func (r *repair) fetchLine(line []byte) []byte {
 	if open < 0 {
 		return line
 	}
-	r.in, r.mend = line[open+1:], 0
-	r.out = append(r.out[:0], line[:open+1]...)
+	r.in = line[open+1:]
+	r.words(line[:open])
+	r.out = append(r.out, " ("...)
 	return r.items(line, true)
+}
+
+// numberLine repairs an answer of a number and a word.
+func (r *repair) numberLine(line []byte) []byte {
+	r.words(line)
+	r.out = append(r.out, "\r\n"...)
+	return r.out
+}
+
+// words begins the output with the words of a line, one space between them.
+func (r *repair) words(line []byte) {
+	r.out = r.out[:0]
+	for word := range bytes.FieldsSeq(line) {
+		if len(r.out) > 0 {
+			r.out = append(r.out, ' ')
+		}
+		r.out = append(r.out, word...)
+	}
 }
 
 // rest repairs what follows the literal of a body.
 func (r *repair) rest(line []byte) []byte {
-	r.in, r.out, r.mend = line, r.out[:0], 0
+	r.in, r.out = line, r.out[:0]
 	return r.items(line, false)
 }
 
@@ -66,7 +84,7 @@ func (r *repair) items(line []byte, first bool) []byte {
 		case literal:
 			return r.out
 		case !keep:
-			r.out, r.mend = r.out[:mark], r.mend+1
+			r.out = r.out[:mark]
 		default:
 			first = false
 		}
@@ -85,7 +103,6 @@ func (r *repair) item() (keep, literal, ok bool) {
 	r.in = bytes.TrimLeft(r.in, " ")
 	if name == "RFC822" {
 		name = "BODY[]"
-		r.mend++
 	}
 	mark := len(r.out)
 	r.out = append(append(r.out, name...), ' ')
@@ -181,10 +198,8 @@ func (r *repair) flags() bool {
 	for flag := range bytes.FieldsSeq(r.in[1:end]) {
 		if n := len(flag); n > 2 && flag[0] == '"' && flag[n-1] == '"' {
 			flag = bytes.ReplaceAll(flag[1:n-1], []byte(`\\`), []byte(`\`))
-			r.mend++
 		}
 		if !isFlag(flag) {
-			r.mend++
 			continue
 		}
 		if !first {
@@ -220,7 +235,6 @@ func (r *repair) date() bool {
 		r.out = append(r.out, value...)
 		return true
 	}
-	r.mend++
 	for _, layout := range []string{"_2-Jan-2006 15:04:05 MST", "_2-Jan-2006 15:04 -0700", "_2-Jan-2006 15:04:05"} {
 		t, err := time.Parse(layout, text)
 		if _, offset := t.Zone(); err == nil && (offset != 0 || !strings.HasSuffix(layout, "MST") || isUTC(text)) {

@@ -39,7 +39,6 @@ type wire struct {
 	tail     []byte // the end of a fragment that had no line end
 	dropped  int    // lines left out
 	repair   repair
-	mended   int // things that repair changed
 }
 
 func newWire(conn net.Conn, opt Options) *wire {
@@ -164,19 +163,26 @@ func (w *wire) next() error {
 	} else if err := w.endFragment(frag); err != nil {
 		return err
 	}
-	if w.lineType == lineDrop {
+	if w.lineType.drop() {
 		return w.skipLiteral()
 	}
 	w.pending = frag
-	if w.lineType == lineFetch && whole && begun {
-		if first {
-			w.pending = w.repair.fetchLine(frag)
-		} else {
-			w.pending = w.repair.rest(frag)
-		}
-		w.mended += w.repair.mend
+	if whole && begun {
+		w.mend(frag, first)
 	}
 	return nil
+}
+
+// mend repairs a fragment that was read whole.
+func (w *wire) mend(frag []byte, first bool) {
+	switch {
+	case w.lineType == lineNumber:
+		w.pending = w.repair.numberLine(frag)
+	case w.lineType == lineFetch && first:
+		w.pending = w.repair.fetchLine(frag)
+	case w.lineType == lineFetch:
+		w.pending = w.repair.rest(frag)
+	}
 }
 
 // maxLiteralMark is more than the longest end of a line that announces a
@@ -191,12 +197,12 @@ func (w *wire) endFragment(frag []byte) error {
 	}
 	w.tail = w.tail[:0]
 	size, ofBody, ok := literalMark(end)
-	if !ok || w.lineType == lineText {
+	if !ok || w.lineType.text() {
 		w.inside = false
 		return nil
 	}
 	// The library keeps all literals in memory but those of bodies.
-	if !ofBody && w.lineType != lineDrop && size > int64(w.maxLine) {
+	if !ofBody && !w.lineType.drop() && size > int64(w.maxLine) {
 		return w.fail(fmt.Errorf("literal of %d octets outside of a body: %w", size, errLine))
 	}
 	w.literal = size
