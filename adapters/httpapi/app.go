@@ -74,6 +74,7 @@ type Options struct {
 	MaxBody        int64    // octets
 	SyncWait       time.Duration
 	DocsEnabled    bool
+	StallAfter     time.Duration // without progress a running sync is stalled; 0: ten minutes
 	MetricsToken   string
 	LimitUser      Limit
 	LimitAnonymous Limit

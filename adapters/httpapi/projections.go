@@ -1,0 +1,94 @@
+package httpapi
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/imap2api/imap2api/events/public"
+	"github.com/imap2api/imap2api/queries"
+)
+
+// projectionJSON is the state of a read model (api.md 10.10).
+type projectionJSON struct {
+	Name              string        `json:"name"`
+	Version           int           `json:"version"`
+	Generation        int           `json:"generation"`
+	Status            string        `json:"status"`
+	Journals          int           `json:"journals"`
+	JournalsBehind    int           `json:"journals_behind"`
+	JournalsFailed    int           `json:"journals_failed"`
+	EventsTotal       int64         `json:"events_total"`
+	EventsApplied     int64         `json:"events_applied"`
+	LagEvents         int64         `json:"lag_events"`
+	LagSeconds        seconds       `json:"lag_seconds"`
+	Rebuild           *rebuildJSON  `json:"rebuild"`
+	RollbackAvailable bool          `json:"rollback_available"`
+	Failures          []failureJSON `json:"failures"`
+	UpdatedAt         timestamp     `json:"updated_at"`
+}
+
+type rebuildJSON struct {
+	Generation    int       `json:"generation"`
+	EventsApplied int64     `json:"events_applied"`
+	Percent       int       `json:"percent"`
+	StartedAt     timestamp `json:"started_at"`
+	LastError     *string   `json:"last_error"`
+}
+
+type failureJSON struct {
+	User          string    `json:"user"`
+	Position      position  `json:"position"`
+	Type          string    `json:"type"`
+	Error         string    `json:"error"`
+	Attempts      int       `json:"attempts"`
+	FirstFailedAt timestamp `json:"first_failed_at"`
+	NextRetryAt   timestamp `json:"next_retry_at"`
+}
+
+// seconds is a duration with one digit after the point.
+type seconds float64
+
+// MarshalJSON writes 0.0 and 41.2.
+func (s seconds) MarshalJSON() ([]byte, error) {
+	return strconv.AppendFloat(nil, float64(s), 'f', 1, 64), nil
+}
+
+func projectionOf(m queries.Model) projectionJSON {
+	out := projectionJSON{
+		Name: m.Name, Version: m.Version, Generation: m.Generation, Status: m.Status,
+		Journals: m.Journals, JournalsBehind: m.JournalsBehind, JournalsFailed: m.JournalsFailed,
+		EventsTotal: m.EventsTotal, EventsApplied: m.EventsApplied, LagEvents: max(0, m.EventsTotal-m.EventsApplied),
+		LagSeconds: seconds(m.LagSeconds), RollbackAvailable: m.RollbackAvailable,
+		Failures: make([]failureJSON, len(m.Failures)), UpdatedAt: stamp(m.UpdatedAt),
+	}
+	if b := m.Rebuild; b != nil {
+		out.Rebuild = &rebuildJSON{b.Generation, b.EventsApplied, b.Percent, stamp(b.StartedAt), textOrNil(b.LastError)}
+	}
+	for i, f := range m.Failures {
+		out.Failures[i] = failureJSON{
+			f.User, f.Position, public.TypeOf(f.Type), f.Error, f.Attempts,
+			stamp(f.FirstFailed.Round(time.Microsecond)), stamp(f.NextRetry.Round(time.Microsecond)),
+		}
+	}
+	return out
+}
+
+func (a *api) listProjections(r *request) (response, error) {
+	models, err := a.app.ListModels(r.Context(), queries.ListModels{})
+	if err != nil {
+		return response{}, err
+	}
+	out := make([]projectionJSON, len(models))
+	for i, m := range models {
+		out[i] = projectionOf(m)
+	}
+	return response{body: out}, nil
+}
+
+func (a *api) getProjection(r *request) (response, error) {
+	m, err := a.app.GetModel(r.Context(), queries.GetModel{Name: r.params.URLParam("name")})
+	if err != nil {
+		return response{}, err
+	}
+	return response{body: projectionOf(m)}, nil
+}

@@ -1,0 +1,111 @@
+package httpapi
+
+import (
+	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events"
+	"github.com/imap2api/imap2api/queries"
+)
+
+// syncRunJSON is a sync run (api.md 10.2).
+type syncRunJSON struct {
+	ID             domain.SyncID     `json:"id"`
+	IMAPServer     domain.AccountID  `json:"imap_server"`
+	Trigger        string            `json:"trigger"`
+	Status         string            `json:"status"`
+	Initial        bool              `json:"initial"`
+	QueuedAt       timestamp         `json:"queued_at"`
+	StartedAt      *timestamp        `json:"started_at"`
+	FinishedAt     *timestamp        `json:"finished_at"`
+	LastProgressAt *timestamp        `json:"last_progress_at"`
+	Stalled        bool              `json:"stalled"`
+	Progress       progressJSON      `json:"progress"`
+	Result         syncResultJSON    `json:"result"`
+	Folders        []folderRunJSON   `json:"folders"`
+	Warnings       []string          `json:"warnings"`
+	Error          *events.SyncError `json:"error"`
+}
+
+type progressJSON struct {
+	FoldersTotal  int     `json:"folders_total"`
+	FoldersDone   int     `json:"folders_done"`
+	CurrentFolder *string `json:"current_folder"`
+	MessagesTotal int     `json:"messages_total"`
+	MessagesDone  int     `json:"messages_done"`
+	Percent       int     `json:"percent"`
+}
+
+type syncResultJSON struct {
+	Received     int   `json:"received"`
+	FlagsChanged int   `json:"flags_changed"`
+	Moved        int   `json:"moved"`
+	Deleted      int   `json:"deleted"`
+	Bytes        int64 `json:"bytes"`
+}
+
+// folderRunJSON is what a run did in one folder.
+type folderRunJSON struct {
+	Name         string            `json:"name"`
+	Status       string            `json:"status"`
+	Received     int               `json:"received"`
+	FlagsChanged int               `json:"flags_changed"`
+	Moved        int               `json:"moved"`
+	Deleted      int               `json:"deleted"`
+	Error        *events.SyncError `json:"error"`
+}
+
+func (a *api) syncRunOf(run queries.SyncRun) syncRunJSON {
+	out := syncRunJSON{
+		ID: run.Sync, IMAPServer: run.Account, Trigger: run.Trigger, Status: run.Status, Initial: run.Initial,
+		QueuedAt: stamp(run.QueuedAt), StartedAt: stampOrNil(run.Started), FinishedAt: stampOrNil(run.Ended),
+		LastProgressAt: stampOrNil(run.LastProgress), Progress: progressOf(run),
+		Result:   syncResultJSON{run.Received, run.FlagsChanged, run.Moved, run.Deleted, run.Bytes},
+		Folders:  make([]folderRunJSON, len(run.Mailboxes)),
+		Warnings: orEmpty(run.Warnings), Error: run.Error,
+	}
+	for i, m := range run.Mailboxes {
+		out.Folders[i] = folderRunJSON(m)
+	}
+	last := run.LastProgress
+	if last == nil {
+		last = run.Started
+	}
+	out.Stalled = run.Status == "running" && last != nil && a.opts.Now().Sub(*last) > a.opts.StallAfter
+	return out
+}
+
+// progressOf returns how far a run has come; one that has ended is told from its mailboxes.
+func progressOf(run queries.SyncRun) progressJSON {
+	p := run.Progress
+	out := progressJSON{
+		FoldersTotal: p.MailboxesTotal, FoldersDone: p.MailboxesDone, CurrentFolder: textOrNil(string(p.Current)),
+		MessagesTotal: p.MessagesTotal, MessagesDone: p.MessagesDone,
+	}
+	switch run.Status {
+	case "queued", "running":
+	default:
+		out = progressJSON{FoldersTotal: run.Total, MessagesTotal: run.Received, MessagesDone: run.Received}
+		out.FoldersDone = max(0, run.Total-unfinished(run.Mailboxes))
+		if run.Status == "success" || run.Status == "partial" {
+			out.FoldersDone, out.Percent = run.Total, 100
+			return out
+		}
+	}
+	switch {
+	case out.MessagesTotal > 0 && run.Status == "running":
+		out.Percent = min(100, out.MessagesDone*100/out.MessagesTotal)
+	case out.FoldersTotal > 0:
+		out.Percent = min(100, out.FoldersDone*100/out.FoldersTotal)
+	}
+	return out
+}
+
+// unfinished counts the mailboxes that a run did not come to the end of.
+func unfinished(results []events.MailboxResult) int {
+	n := 0
+	for _, m := range results {
+		if m.Status == "running" || m.Status == "pending" {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,171 @@
+package public
+
+import (
+	"strconv"
+
+	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events"
+)
+
+// maxSubject is the longest subject in an event, in characters (webhooks.md 3.2).
+const maxSubject = 500
+
+// dataOf returns the data of an event in its public shape.
+func dataOf(e events.Event, base string) any {
+	switch e := e.(type) {
+	case events.SyncStarted:
+		return runOf(e, "running", base)
+	case events.SyncCompleted:
+		return runEndOf(e.SyncEnd, base)
+	case events.SyncFailed:
+		return runFailedData{runEndOf(e.SyncEnd, base), e.Error, e.ConsecutiveFailures, stampOrNil(e.NextAttemptAt)}
+	case events.MessageFetched:
+		return receivedOf(e, base)
+	case events.FlagsChanged:
+		return flagsData{
+			emailOf(e.Message, base), orEmpty(e.Added), orEmpty(e.Removed), orEmpty(e.Flags),
+			domain.HasFlag(e.Flags, domain.FlagSeen), domain.HasFlag(e.Flags, domain.FlagFlagged),
+		}
+	case events.MessageMoved:
+		return movedData{emailOf(e.Message, base), e.From.Folder, e.Folder}
+	case events.MessageExpunged:
+		return deletedData{e.ID, e.Account, e.Folder, bracketed(e.MsgID), e.Thread.String(), e.Reason}
+	case events.ThreadUpdated:
+		return threadOf(e, base)
+	case events.MailboxFound:
+		return folderOf(e.Account, e.Name, e.Role)
+	case events.MailboxRemoved:
+		return folderOf(e.Account, e.Name, e.Role)
+	case events.MailboxReset:
+		return resetData{e.Account, e.Name, e.OldUIDValidity, e.UIDValidity, e.Kept, e.Received, e.Deleted}
+	}
+	return configOf(e, base)
+}
+
+// configOf returns the data of what is no mail and no sync.
+func configOf(e events.Event, base string) any {
+	switch e := e.(type) {
+	case events.AccountAdded:
+		return serverOf(e.Account, e.Settings, base)
+	case events.AccountChanged:
+		return serverUpdatedData{serverOf(e.Account, e.Settings, base), orEmpty(e.Changed)}
+	case events.AccountErased:
+		return serverDeletedData{e.Account, e.Messages}
+	case events.TokenCreated:
+		return tokenData{
+			e.Token, link(base, "tokens/", int64(e.Token), "/"), e.Name, e.Kind, orEmpty(e.Scopes), orEmpty(e.Accounts),
+			stampOrNil(e.Expires),
+		}
+	case events.TokenRevoked:
+		return tokenRevokedData{e.Token, e.Name, e.Kind}
+	case events.LoggedIn:
+		return loginData{e.Name, e.Remote}
+	case events.LoginFailed:
+		return loginData{e.Name, e.Remote}
+	case events.UserAdded:
+		return userCreatedData{userData{e.User, e.Name}, e.Admin}
+	case events.UserChanged:
+		return userUpdatedData{userData{e.User, e.Name}, orEmpty(e.Changed)}
+	case events.UserDisabled:
+		return userData{e.User, e.Name}
+	case events.UserErased:
+		return userErasedData{e.User}
+	case events.ModelRebuilt:
+		return rebuiltData{e.Model, e.Generation, e.Version, e.Events}
+	case events.ModelRolledBack:
+		return rolledBackData{e.Model, e.Generation}
+	}
+	return nil
+}
+
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+func bracketed(id string) string {
+	if id == "" {
+		return ""
+	}
+	return "<" + id + ">"
+}
+
+func link(base, before string, id int64, after string) string {
+	return base + before + strconv.FormatInt(id, 10) + after
+}
+
+func runOf(e events.SyncStarted, status, base string) runData {
+	return runData{
+		e.Sync, link(link(base, "imap-servers/", int64(e.Account), "/syncs/"), "", int64(e.Sync), "/"),
+		e.Account, e.AccountName, e.Trigger, status, e.Initial, stamp(e.StartedAt),
+	}
+}
+
+func runEndOf(e events.SyncEnd, base string) runEndData {
+	return runEndData{
+		runOf(e.SyncStarted, e.Status, base), stamp(e.FinishedAt), e.FinishedAt.Sub(e.StartedAt).Milliseconds(),
+		e.Received, e.FlagsChanged, e.Moved, e.Deleted, orEmpty(e.Warnings),
+	}
+}
+
+func emailOf(m events.Message, base string) emailData {
+	return emailData{m.ID, link(base, "emails/", int64(m.ID), "/"), m.Account, m.Folder, bracketed(m.MsgID), m.Thread.String()}
+}
+
+func receivedOf(e events.MessageFetched, base string) receivedData {
+	s := e.Summary
+	out := receivedData{
+		emailData: emailOf(e.Message, base), Subject: cut(s.Subject), Sender: s.Sender, SenderName: s.SenderName,
+		Recipient: s.Recipient, Date: stamp(s.Date), ReceivedAt: stamp(e.InternalDate), Snippet: s.Snippet,
+		Flags: orEmpty(e.Flags), IsRead: domain.HasFlag(e.Flags, domain.FlagSeen),
+		IsStarred: domain.HasFlag(e.Flags, domain.FlagFlagged), HasAttachments: s.HasAttachments, Size: e.Size,
+		Backfill: e.Backfill,
+	}
+	if s.InReplyTo != "" {
+		id := bracketed(s.InReplyTo)
+		out.InReplyTo = &id
+	}
+	return out
+}
+
+// cut returns at most maxSubject characters.
+func cut(text string) string {
+	n := 0
+	for i := range text {
+		if n == maxSubject {
+			return text[:i]
+		}
+		n++
+	}
+	return text
+}
+
+func threadOf(e events.ThreadUpdated, base string) threadData {
+	out := threadData{
+		ThreadID: e.Thread.String(), Account: e.Account, Count: e.Messages, UnreadCount: e.Unseen,
+		Causes: orEmpty(e.Causes), EmailIDs: orEmpty(e.IDs), Merged: make([]string, len(e.Merged)),
+	}
+	for i, t := range e.Merged {
+		out.Merged[i] = t.String()
+	}
+	if l := e.Latest; l != nil {
+		url := link(base, "emails/", int64(l.ID), "/thread/")
+		out.URL = &url
+		out.Latest = &latestData{l.ID, l.Subject, l.Sender, stamp(l.Date)}
+	}
+	return out
+}
+
+func folderOf(acc domain.AccountID, name domain.MailboxName, role domain.Role) folderData {
+	out := folderData{Account: acc, Folder: name}
+	if role != "" {
+		out.SpecialUse = &role
+	}
+	return out
+}
+
+func serverOf(acc domain.AccountID, s events.AccountSettings, base string) serverData {
+	return serverData{acc, link(base, "imap-servers/", int64(acc), "/"), s.Name, s.Host, s.Username}
+}
