@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -206,5 +208,45 @@ func TestRuleRefuses(t *testing.T) {
 	}
 	if !allowedInTests("adapters/eventlog", module+"/adapters/postgres/pgtest") {
 		t.Error("a test of eventlog may not import pgtest")
+	}
+}
+
+// Each direct dependency has its reason in the record of dependencies, and
+// each reason a dependency.
+func TestDependenciesAreRecorded(t *testing.T) {
+	t.Parallel()
+	record, err := os.ReadFile("../../docs/adr/0003-dependencies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "mod", "edit", "-json").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mod struct {
+		Require []struct {
+			Path     string
+			Indirect bool
+		}
+	}
+	if err := json.Unmarshal(out, &mod); err != nil {
+		t.Fatal(err)
+	}
+	rows := regexp.MustCompile("(?m)^\\| `([^`]+)`").FindAllSubmatch(record, -1)
+	recorded := make(map[string]bool)
+	for _, row := range rows {
+		recorded[string(row[1])] = true
+	}
+	for _, r := range mod.Require {
+		if r.Indirect {
+			continue
+		}
+		if !recorded[r.Path] {
+			t.Errorf("docs/adr/0003-dependencies.md gives no reason for %s", r.Path)
+		}
+		delete(recorded, r.Path)
+	}
+	for path := range recorded {
+		t.Errorf("docs/adr/0003-dependencies.md names %s, which go.mod does not require", path)
 	}
 }
