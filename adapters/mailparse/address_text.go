@@ -86,8 +86,11 @@ func cleanAddress(b []byte) string {
 		b = b[7:]
 	}
 	s := decodeWords(b)
-	if !strings.ContainsAny(s, " ") {
+	if !strings.Contains(s, " ") {
 		return s
+	}
+	if word := wholeAddress(strings.Fields(s)); word != "" {
+		return word
 	}
 	quoted := false
 	return strings.Map(func(r rune) rune {
@@ -116,4 +119,23 @@ func dropComments(b []byte) []byte {
 		out, b = append(out, b[:i]...), b[end:]
 	}
 	return append(out, b...)
+}
+
+// wholeAddress returns the one word that is an address by itself, not a piece of one
+// as in "a @ b . c"; "" if there is none.
+func wholeAddress(words []string) string {
+	found := ""
+	for i, word := range words {
+		at := strings.IndexByte(word, '@')
+		switch {
+		case strings.Contains(word, `"`) || word[0] == '.' || strings.HasSuffix(word, ".") && i+1 < len(words):
+			return ""
+		case at < 0:
+		case at == 0 || at == len(word)-1 || found != "":
+			return ""
+		default:
+			found = word
+		}
+	}
+	return found
 }

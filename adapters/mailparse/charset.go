@@ -22,7 +22,7 @@ import (
 // stands for a set and a superset of it, as in browsers, the superset is meant.
 var encodings = map[string]encoding.Encoding{
 	"": nil, "usascii": nil, "ascii": nil, "646": nil, "ansix341968": nil, "iso646us": nil, "us": nil,
-	"unknown8bit": nil, "xunknown": nil, "unknown": nil, "default": nil, "default_charset": nil, "binary": nil,
+	"unknown8bit": nil, "xunknown": nil, "unknown": nil, "default": nil, "defaultcharset": nil, "binary": nil,
 	"8bit": nil, "7bit": nil, "none": nil, "text": nil, "charset": nil,
 
 	"windows1252": charmap.Windows1252, "ansi": charmap.Windows1252, "iso88591": charmap.Windows1252,
@@ -97,7 +97,8 @@ func windowsPage(number string) string {
 		return "euckr"
 	case number == "20866":
 		return "koi8r"
-	case len(number) == 3 && number != "874" && number[0] < '9':
+	case number == "31j" || number == "874":
+	case len(number) == 3 && number[0] < '9':
 		return "cp" + number
 	}
 	return "windows" + number

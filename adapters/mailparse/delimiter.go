@@ -35,7 +35,7 @@ func (w *walker) delimiterAt(pos, start int) (d delimiter, ok bool) {
 	}
 	text, next := line(w.raw, pos)
 	text = bytes.TrimRight(text[2:], " \t\r")
-	closed := bytes.TrimSuffix(text, []byte("--"))
+	closed := bytes.TrimRight(bytes.TrimSuffix(text, []byte("--")), " \t")
 	for level := len(w.boundaries) - 1; level >= 0; level-- {
 		b := w.boundaries[level]
 		if bytes.Equal(text, b) {

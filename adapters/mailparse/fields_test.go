@@ -54,6 +54,8 @@ func TestAddresses(t *testing.T) {
 		{"address as a name", "a@b <a@b>", as{{Name: "a@b", Addr: "a@b"}}},
 		{"route", "<@x,@y:a@b>", as{{Addr: "a@b"}}},
 		{"spaces", "Ann < a @ b >, c @ d . e", as{{Name: "Ann", Addr: "a@b"}, {Addr: "c@d.e"}}},
+		{"word before an address", "<sender a@b>", as{{Addr: "a@b"}}},
+		{"dots apart", "<a@b . c>, <a . b@c>", as{{Addr: "a@b.c"}, {Addr: "a.b@c"}}},
 		{"quoted local part", `"a b"@c, <"d e"@f>`, as{{Addr: `"a b"@c`}, {Addr: `"d e"@f`}}},
 		{"domain literal", "a@[IPv6:::1], <b@[1.2.3.4]>", as{{Addr: "a@[IPv6:::1]"}, {Addr: "b@[1.2.3.4]"}}},
 		{"mailto", "<mailto:a@b>", as{{Addr: "a@b"}}},

@@ -20,7 +20,7 @@ func (p *Parser) Part(raw []byte, section string) (part Part, ok bool) {
 			part, ok = Part{}, false
 		}
 	}()
-	w := p.newWalker(context.TODO(), raw)
+	w := p.newWalker(context.Background(), raw)
 	w.walk()
 	for i := range w.leaves {
 		l := &w.leaves[i]

@@ -53,6 +53,7 @@ func TestBodies(t *testing.T) {
 		{"report", multi("report", "m", textPart, "Content-Type: message/delivery-status\n\nAction: failed\n"), "Plain.\n", ""},
 		{"report only", multi("report", "m", "Content-Type: message/delivery-status\n\nAction: failed\n"), "Action: failed\n", ""},
 		{"boundary with junk behind", crlf("Content-Type: multipart/mixed; boundary=boundary\n\n--boundary junk\n\none\n--boundary-- junk\n"), "one", ""},
+		{"boundary ends in spaces", "Content-Type: multipart/mixed; boundary=\"ab  \"\n\n--ab  \n\none\n--ab  --\n", "one", ""},
 		{"boundary is the start of another", multi("mixed", "bound", multi("mixed", "bound-in", textPart, "\nmore"), "\nlast"), "Plain.\nmore\nlast", ""},
 	}
 	for _, test := range tests {

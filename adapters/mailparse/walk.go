@@ -3,6 +3,7 @@ package mailparse
 import (
 	"bytes"
 	"strconv"
+	"strings"
 )
 
 // A leaf is a part that holds content: no multipart, and no message that is opened.
@@ -161,7 +162,7 @@ func (w *walker) children(d delimiter, level int, in surroundings) (end delimite
 func (w *walker) openMultipart(body int, boundary string) (delimiter, bool) {
 	level := len(w.boundaries)
 	var d delimiter
-	if boundary != "" {
+	if boundary = strings.TrimRight(boundary, " \t"); boundary != "" {
 		w.boundaries = append(w.boundaries, []byte(boundary))
 		if d = w.nextDelimiter(body); d.level == level {
 			return d, true
