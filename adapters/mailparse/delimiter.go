@@ -12,9 +12,9 @@ func (w *walker) nextDelimiter(pos int) delimiter {
 	if d, ok := w.delimiterAt(pos, pos); ok {
 		return d
 	}
-	for at := pos; ; {
+	for at, lines := pos, 1; ; lines++ {
 		i := bytes.Index(w.raw[at:], []byte("\n--"))
-		if i < 0 {
+		if i < 0 || lines&0xffff == 0 && w.clock.over() {
 			return none
 		}
 		at += i + 1
@@ -27,31 +27,62 @@ func (w *walker) nextDelimiter(pos int) delimiter {
 // delimiterAt reports whether the line at pos is a delimiter: two hyphens, the
 // boundary, two more at the end of a multipart, then white space, and whatever
 // follows that: section 5.1.1 of RFC 2046 has a note that it is to be ignored. The
-// line break before it belongs to the delimiter; the content before
-// it starts at start.
+// line break before it belongs to the delimiter; the content before it starts at start.
 func (w *walker) delimiterAt(pos, start int) (d delimiter, ok bool) {
 	if len(w.boundaries) == 0 || !bytes.HasPrefix(w.raw[pos:], []byte("--")) {
 		return d, false
 	}
 	text, next := line(w.raw, pos)
 	text = bytes.TrimRight(text[2:], " \t\r")
-	closed := bytes.TrimRight(bytes.TrimSuffix(text, []byte("--")), " \t")
-	for level := len(w.boundaries) - 1; level >= 0; level-- {
-		b := w.boundaries[level]
-		if bytes.Equal(text, b) {
-			return delimiter{w.contentEnd(pos, start), next, level, false}, true
-		}
-		if len(closed) < len(text) && bytes.Equal(closed, b) {
-			return delimiter{w.contentEnd(pos, start), next, level, true}, true
-		}
-		if rest, ok := bytes.CutPrefix(text, b); ok && len(b) >= 8 {
-			end := bytes.HasPrefix(rest, []byte("--"))
-			if rest = bytes.TrimPrefix(rest, []byte("--")); len(rest) > 0 && isBlank(rest[0]) {
-				return delimiter{w.contentEnd(pos, start), next, level, end}, true
-			}
+	level, closed, ok := w.match(text)
+	if !ok {
+		if i := bytes.IndexAny(text, " \t"); i >= 8 { // shorter ones could be prose
+			level, closed, ok = w.match(text[:i])
 		}
 	}
-	return d, false
+	return delimiter{w.contentEnd(pos, start), next, level, closed}, ok
+}
+
+// match looks for an open boundary that is text, or text without two hyphens at its end.
+func (w *walker) match(text []byte) (level int, closed, ok bool) {
+	if level, ok := w.levels[string(text)]; ok {
+		return level, false, true
+	}
+	if short, ok := bytes.CutSuffix(text, []byte("--")); ok {
+		level, ok := w.levels[string(bytes.TrimRight(short, " \t"))]
+		return level, true, ok
+	}
+	return 0, false, false
+}
+
+// A boundary is one on the stack.
+type boundary struct {
+	text     string
+	shadowed int // the level of an outer multipart with the same boundary, -1 for none
+}
+
+// push opens a multipart. Of equal boundaries the innermost counts.
+func (w *walker) push(text string) {
+	if w.levels == nil {
+		w.levels = map[string]int{}
+	}
+	outer, ok := w.levels[text]
+	if !ok {
+		outer = -1
+	}
+	w.levels[text] = len(w.boundaries)
+	w.boundaries = append(w.boundaries, boundary{text, outer})
+}
+
+// pop closes the innermost multipart.
+func (w *walker) pop() {
+	last := w.boundaries[len(w.boundaries)-1]
+	w.boundaries = w.boundaries[:len(w.boundaries)-1]
+	if last.shadowed >= 0 {
+		w.levels[last.text] = last.shadowed
+		return
+	}
+	delete(w.levels, last.text)
 }
 
 // contentEnd returns pos without the line break before it, at least start.

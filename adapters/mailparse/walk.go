@@ -27,9 +27,10 @@ type walker struct {
 	raw        []byte
 	opts       Options
 	clock      *clock
-	onHeader   func(*header) // called with the header of the message itself
-	boundaries [][]byte      // outermost first
-	path       []int         // section numbers of the part at hand
+	onHeader   func(*header)  // called with the header of the message itself
+	boundaries []boundary     // of open multiparts, outermost first
+	levels     map[string]int // their places in boundaries
+	path       []int          // section numbers of the part at hand
 	parts      int
 	fieldAhead int // a line that is surely a field, found by headerGoesOn
 	leaves     []leaf
@@ -126,7 +127,7 @@ func (w *walker) multipart(body int, h *header, t mediaType, in surroundings) de
 	if t.media == "multipart/alternative" {
 		w.choices = append(w.choices, choice{starts, len(w.leaves)})
 	}
-	w.boundaries = w.boundaries[:level]
+	w.pop()
 	if d.level != level {
 		w.clock.defects |= noEndBoundary
 		return d
@@ -163,11 +164,11 @@ func (w *walker) openMultipart(body int, boundary string) (delimiter, bool) {
 	level := len(w.boundaries)
 	var d delimiter
 	if boundary = strings.TrimRight(boundary, " \t"); boundary != "" {
-		w.boundaries = append(w.boundaries, []byte(boundary))
+		w.push(boundary)
 		if d = w.nextDelimiter(body); d.level == level {
 			return d, true
 		}
-		w.boundaries = w.boundaries[:level]
+		w.pop()
 	} else {
 		d = w.nextDelimiter(body)
 	}
@@ -176,7 +177,7 @@ func (w *walker) openMultipart(body int, boundary string) (delimiter, bool) {
 		return d, false
 	}
 	w.clock.defects |= noBoundary
-	w.boundaries = append(w.boundaries, guess)
+	w.push(string(guess))
 	return w.nextDelimiter(body), true
 }
 
