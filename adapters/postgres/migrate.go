@@ -16,9 +16,9 @@ import (
 )
 
 var (
-	// ErrOldSchema: the database waits for migrations of this program.
+	// ErrOldSchema says that the database waits for migrations of this program.
 	ErrOldSchema = errors.New("database schema is too old")
-	// ErrNewSchema: the database was migrated by a newer program.
+	// ErrNewSchema says that the database was migrated by a newer program.
 	ErrNewSchema = errors.New("database schema is too new")
 )
 

@@ -180,7 +180,8 @@ func (s *Server) supervise(ctx context.Context) {
 func (s *Server) report(cause error) {
 	s.log.Error("private postgres ended", slog.String("dir", s.dir), slog.Any("err", cause))
 	select {
-	case <-s.exited:
+	case unheard := <-s.exited:
+		s.log.Debug("nobody asked how postgres ended", slog.Any("err", unheard))
 	default:
 	}
 	s.exited <- fmt.Errorf("private postgres in %s ended: %w", s.dir, cause)

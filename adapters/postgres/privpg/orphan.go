@@ -27,8 +27,11 @@ func (s *Server) stopOrphan(ctx context.Context) error {
 	}
 	first, _, _ := strings.Cut(string(text), "\n")
 	pid, err := strconv.Atoi(strings.TrimSpace(first))
-	if err != nil || pid <= 1 {
-		return nil // torn; postgres says so itself
+	if err != nil {
+		pid = 0 // torn; postgres says so itself
+	}
+	if pid <= 1 {
+		return nil
 	}
 	line := commandLine(pid)
 	switch {

@@ -271,7 +271,9 @@ func TestClosedParentAndLongPath(t *testing.T) {
 			if err := s.child.process.Kill(); err != nil {
 				t.Fatal(err)
 			}
-			<-s.Exited()
+			if err := <-s.Exited(); err == nil {
+				t.Error("Exited gives no cause")
+			}
 			eventually(t, "postgres is back", func() bool { return answers(t.Context(), s.DSN()) == nil })
 			if got := one[int](t, s.DSN(), "SELECT length(long) FROM t"); got != 100000 {
 				t.Errorf("row after the kill: got %d octets", got)
