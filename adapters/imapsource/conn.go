@@ -258,9 +258,9 @@ func plain(err error) error {
 	return err
 }
 
-// pause waits before a new connection: 0.1 s, 0.4 s, 1.6 s.
+// pause waits before a new connection: 0.1 s, then 0.4 s, then 1.6 s.
 func (c *Conn) pause(ctx context.Context, attempt int) error {
-	t := time.NewTimer(100 * time.Millisecond << (2 * min(attempt, 2)))
+	t := time.NewTimer(c.src.wait << (2 * min(attempt, 2)))
 	defer t.Stop()
 	select {
 	case <-t.C:

@@ -141,7 +141,7 @@ func (r *receiver) read(msg *imapclient.FetchMessageData) part {
 			return
 		}
 		p.taken += n
-		if p.body, p.hasBody = readExactly(item.Literal, want); !p.hasBody {
+		if p.body, p.hasBody = r.s.wire.exactly(item.Literal, want); !p.hasBody {
 			return
 		}
 		p.bodySize = size
@@ -151,7 +151,7 @@ func (r *receiver) read(msg *imapclient.FetchMessageData) part {
 			return
 		}
 		// The end is read here, not by the library, to see that it comes.
-		if rest, err := io.Copy(io.Discard, item.Literal); err != nil || rest != size-want {
+		if rest, err := io.Copy(io.Discard, item.Literal); err != nil || rest != size-want || r.s.wire.torn.Load() {
 			p.hasBody, p.body = false, nil
 		}
 	})

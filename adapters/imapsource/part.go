@@ -1,7 +1,6 @@
 package imapsource
 
 import (
-	"io"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -82,14 +81,4 @@ func flagsOf(given []imap.Flag) []domain.Flag {
 		flags[i] = domain.Flag(f)
 	}
 	return domain.Flags(flags)
-}
-
-// readExactly reads n octets of a literal; ok is false if it ended early, which
-// the library tells by nothing but the count.
-func readExactly(lit imap.LiteralReader, n int64) (body []byte, ok bool) {
-	body = make([]byte, n)
-	if _, err := io.ReadFull(lit, body); err != nil {
-		return nil, false
-	}
-	return body, true
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -33,6 +34,8 @@ type scripted struct {
 
 	listener net.Listener
 	done     sync.WaitGroup
+
+	sorted []uint32
 
 	mu       sync.Mutex
 	conns    int
@@ -84,6 +87,7 @@ func (s *scripted) start(t *testing.T) *scripted {
 		s.Validity = 7
 	}
 	s.listener = l
+	s.sorted = slices.Sorted(maps.Keys(s.Messages))
 	open := make(map[net.Conn]bool)
 	s.done.Go(func() {
 		for n := 1; ; n++ {
@@ -135,13 +139,9 @@ func (s *scripted) seen(prefix string) []string {
 	return slices.DeleteFunc(slices.Clone(s.commands), func(c string) bool { return !strings.HasPrefix(c, prefix) })
 }
 
+// uids returns the UIDs that were there at the start, ascending.
 func (s *scripted) uids() []uint32 {
-	var uids []uint32
-	for uid := range s.Messages {
-		uids = append(uids, uid)
-	}
-	slices.Sort(uids)
-	return uids
+	return s.sorted
 }
 
 func (s *scripted) answer(c *scriptedConn, tag, command string) {
@@ -176,12 +176,13 @@ func (s *scripted) search(tag, command string) string {
 	if s.Search != "" && !narrow {
 		return strings.ReplaceAll(s.Search, "TAG", tag)
 	}
-	uids := slices.DeleteFunc(s.uids(), func(u uint32) bool { return narrow && !contains(named, u) })
+	set := parseSet(named)
+	uids := slices.DeleteFunc(slices.Clone(s.uids()), func(u uint32) bool { return narrow && !contains(set, u) })
 	var list []domain.UID
 	for _, u := range uids {
 		list = append(list, domain.UID(u))
 	}
-	set := domain.UIDs(list...).String()
+	found := domain.UIDs(list...).String()
 	switch {
 	case !strings.Contains(command, "RETURN"):
 		text := "* SEARCH"
@@ -189,18 +190,21 @@ func (s *scripted) search(tag, command string) string {
 			text += fmt.Sprintf(" %d", u)
 		}
 		return text + "\r\n"
-	case set == "":
+	case found == "":
 		return fmt.Sprintf("* ESEARCH (TAG %q) UID\r\n", tag)
 	}
-	return fmt.Sprintf("* ESEARCH (TAG %q) UID ALL %s\r\n", tag, set)
+	return fmt.Sprintf("* ESEARCH (TAG %q) UID ALL %s\r\n", tag, found)
 }
 
-func contains(set string, uid uint32) bool {
-	uids, err := domain.ParseUIDSet(set)
-	return err == nil && uids.Contains(domain.UID(uid))
+func contains(set domain.UIDSet, uid uint32) bool { return set.Contains(domain.UID(uid)) }
+
+func parseSet(text string) domain.UIDSet {
+	set, _ := domain.ParseUIDSet(text)
+	return set
 }
 
-func (s *scripted) fetch(c *scriptedConn, set, items string) {
+func (s *scripted) fetch(c *scriptedConn, named, items string) {
+	set := parseSet(named)
 	for _, uid := range s.uids() {
 		if contains(set, uid) {
 			c.send(s.message(c, uid, items))
@@ -208,7 +212,8 @@ func (s *scripted) fetch(c *scriptedConn, set, items string) {
 	}
 }
 
-func (s *scripted) fetchNumbers(c *scriptedConn, set, items string) {
+func (s *scripted) fetchNumbers(c *scriptedConn, named, items string) {
+	set := parseSet(named)
 	for i, uid := range s.uids() {
 		if contains(set, uint32(i)+1) {
 			c.send(s.message(c, uid, items))
@@ -225,11 +230,16 @@ func (s *scripted) message(c *scriptedConn, uid uint32, items string) string {
 	return s.plainMessage(uid, items)
 }
 
+func (s *scripted) number(uid uint32) int {
+	n, _ := slices.BinarySearch(s.sorted, uid)
+	return n + 1
+}
+
 const testDate = "02-Jan-2024 10:00:00 +0100"
 
 func (s *scripted) plainMessage(uid uint32, items string) string {
 	body := s.Messages[uid]
-	text := fmt.Sprintf("* %d FETCH (UID %d", slices.Index(s.uids(), uid)+1, uid)
+	text := fmt.Sprintf("* %d FETCH (UID %d", s.number(uid), uid)
 	for _, item := range []struct{ name, value string }{
 		{"FLAGS", `(\Seen)`},
 		{"INTERNALDATE", `"` + testDate + `"`},
@@ -265,7 +275,9 @@ func (s *scripted) conn(t *testing.T, opt Options) *Conn {
 	if opt.CommandTimeout == 0 {
 		opt.CommandTimeout = 5 * time.Second
 	}
-	c, err := New(opt).open(t.Context(), s.login())
+	src := New(opt)
+	src.wait = time.Millisecond
+	c, err := src.open(t.Context(), s.login())
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}

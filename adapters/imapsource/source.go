@@ -37,7 +37,8 @@ type Options struct {
 // Source reaches IMAP servers. It implements commands.MailSource and is safe
 // for use by many goroutines.
 type Source struct {
-	opt Options
+	opt  Options
+	wait time.Duration // before the first new connection
 }
 
 var _ commands.MailSource = (*Source)(nil)
@@ -62,7 +63,7 @@ func New(opt Options) *Source {
 	if opt.MaxInFlight == 0 {
 		opt.MaxInFlight = 32 << 20
 	}
-	return &Source{opt: opt}
+	return &Source{opt: opt, wait: 100 * time.Millisecond}
 }
 
 // Open connects and logs in. Its errors are *commands.SourceError.

@@ -25,7 +25,7 @@ func (c *Conn) Flags(ctx context.Context, uids domain.UIDSet, after domain.ModSe
 	if options.ModSeq {
 		options.ChangedSince = uint64(after)
 	}
-	st := &stream{conn: c, options: options, take: func(msg *imapclient.FetchMessageData) (part, bool) {
+	st := &stream{conn: c, options: options, take: func(_ *wire, msg *imapclient.FetchMessageData) (part, bool) {
 		p := readPart(msg)
 		return p, p.hasFlags
 	}}
@@ -53,10 +53,10 @@ func (c *Conn) Headers(ctx context.Context, uids domain.UIDSet, fn func(commands
 	})
 }
 
-func readHeader(msg *imapclient.FetchMessageData) (part, bool) {
+func readHeader(w *wire, msg *imapclient.FetchMessageData) (part, bool) {
 	p := readItems(msg, func(p *part, item imapclient.FetchItemDataBodySection) {
 		if size := item.Literal.Size(); size <= 1<<20 {
-			p.body, p.hasBody = readExactly(item.Literal, size)
+			p.body, p.hasBody = w.exactly(item.Literal, size)
 		}
 	})
 	return p, p.hasBody
@@ -78,7 +78,7 @@ const streamChunk = 5000
 type stream struct {
 	conn    *Conn
 	options *imap.FetchOptions
-	take    func(*imapclient.FetchMessageData) (p part, ok bool)
+	take    func(*wire, *imapclient.FetchMessageData) (p part, ok bool)
 	bad     error // of the first message that cannot be read
 }
 
@@ -125,7 +125,7 @@ func (st *stream) chunk(ctx context.Context, b *batch, fn func(part) error) erro
 		cmd := s.client.Fetch(b.set, &options)
 		var failed error
 		for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
-			p, ok := st.take(msg)
+			p, ok := st.take(s.wire, msg)
 			if _, asked := b.left[p.uid]; !ok || !asked || failed != nil {
 				continue
 			}

@@ -5,10 +5,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/emersion/go-imap/v2"
 )
 
 // errLine says that an answer is longer than any honest one.
@@ -23,6 +27,8 @@ type wire struct {
 	br       *bufio.Reader
 	maxLine  int
 	timeout  time.Duration // of a read while a command runs
+
+	torn atomic.Bool // a literal was not read to its end
 
 	mu      sync.Mutex
 	running int   // commands that wait for an answer
@@ -132,14 +138,42 @@ func (w *wire) Read(p []byte) (int, error) {
 			return n, nil
 		}
 		if w.literal > 0 {
-			n, err := w.br.Read(p[:min(int64(len(p)), w.literal)])
-			w.literal -= int64(n)
-			return n, err
+			return w.readLiteral(p[:min(int64(len(p)), w.literal)])
 		}
 		if err := w.next(); err != nil {
 			return 0, err
 		}
 	}
+}
+
+// readLiteral hands out octets of a literal. If the connection ends inside, the
+// rest is filled with zeros and marked as torn: after an error the library reads
+// a literal a second time while its other goroutine goes on, both from one
+// buffer.
+func (w *wire) readLiteral(p []byte) (n int, err error) {
+	if !w.torn.Load() {
+		n, err = w.br.Read(p)
+	}
+	if n == 0 && w.literal < maxFill && (err != nil || w.torn.Load()) {
+		w.torn.Store(true)
+		clear(p)
+		n, err = len(p), nil
+	}
+	w.literal -= int64(n)
+	return n, err
+}
+
+// maxFill is more than any literal that is read to its end.
+const maxFill = 2 << 30
+
+// exactly reads n octets of a literal; ok is false if they are not all from the
+// server.
+func (w *wire) exactly(lit imap.LiteralReader, n int64) (body []byte, ok bool) {
+	body = make([]byte, n)
+	if _, err := io.ReadFull(lit, body); err != nil || w.torn.Load() {
+		return nil, false
+	}
+	return body, true
 }
 
 // next reads one fragment: up to a line end, a literal or a full buffer.
