@@ -96,6 +96,7 @@ func (a *attempt[S]) run(ctx context.Context) (done, error) {
 		}
 	}
 	if err == nil && batch.position > 0 {
+		a.model.log.hints.growth.grown(a.journal) // a sweep may have found it
 		a.model.log.moves.publish(a.journal, move{a.model.opts.Name, a.gen.Number, batch.position})
 	}
 	if err != nil {

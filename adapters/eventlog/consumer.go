@@ -117,6 +117,7 @@ func (c *Consumer) dispatch(ctx context.Context, hinted <-chan events.JournalID)
 
 // sweep lets all shards look at what hints did not tell.
 func (c *Consumer) sweep() {
+	c.log.hints.growth.all()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, shards := range c.running {

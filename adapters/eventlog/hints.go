@@ -13,9 +13,12 @@ type hints struct {
 	mu     sync.Mutex
 	subs   map[chan<- events.JournalID]struct{}
 	notify func(events.JournalID) // tells the other processes
+	growth *growth
 }
 
-func newHints() *hints { return &hints{subs: map[chan<- events.JournalID]struct{}{}} }
+func newHints() *hints {
+	return &hints{subs: map[chan<- events.JournalID]struct{}{}, growth: newGrowth()}
+}
 
 // subscribe sends grown journals to ch until the returned function is called. A full
 // channel loses the hint.
@@ -41,6 +44,7 @@ func (h *hints) grown(j events.JournalID) {
 
 // heard tells the subscribers of this process that a journal has new events.
 func (h *hints) heard(j events.JournalID) {
+	h.growth.grown(j)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for ch := range h.subs {
