@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
 
 	"github.com/imap2api/imap2api/commands"
@@ -26,6 +26,7 @@ type Conn struct {
 	name     domain.MailboxName // examined last
 	status   domain.MailboxStatus
 	examined bool
+	closed   bool
 }
 
 var _ commands.MailConn = (*Conn)(nil)
@@ -99,6 +100,9 @@ func (s *session) closed() bool {
 // ready returns a session in which the mailbox examined last is open,
 // connecting if need be.
 func (c *Conn) ready(ctx context.Context) (*session, error) {
+	if c.closed {
+		return nil, sourceError(commands.CodeInternal, "The connection is closed.", net.ErrClosed)
+	}
 	if c.sess != nil && c.sess.closed() {
 		c.drop(c.sess)
 	}
@@ -111,7 +115,11 @@ func (c *Conn) ready(ctx context.Context) (*session, error) {
 		return c.sess, nil
 	}
 	s := c.sess
-	status, err := c.command(ctx, s, func() (domain.MailboxStatus, error) { return s.examine(c.name) })
+	var status domain.MailboxStatus
+	err := c.during(ctx, s, func() (err error) {
+		status, err = s.examine(c.name)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -150,23 +158,21 @@ func (c *Conn) drop(s *session) {
 	}
 }
 
-// command runs fn as a command of the session: silence ends it, and so does
-// the context.
-func (c *Conn) command(ctx context.Context, s *session, fn func() (domain.MailboxStatus, error)) (st domain.MailboxStatus, err error) {
-	err = c.during(ctx, s, func() error {
-		st, err = fn()
-		return err
+// during runs fn as one command or several in a row: silence ends it, and so
+// does the context.
+func (c *Conn) during(ctx context.Context, s *session, fn func() error) error {
+	return c.watch(ctx, s, func() error {
+		s.wire.begin()
+		defer s.wire.end()
+		return fn()
 	})
-	return st, err
 }
 
-// during runs fn while deadlines are set and the context is watched. Its error
-// is explained; after one that is not the server's refusal the session is gone.
-func (c *Conn) during(ctx context.Context, s *session, fn func() error) error {
+// watch runs fn until the context ends. Its error is explained; after one that
+// is not the server's refusal the session is gone.
+func (c *Conn) watch(ctx context.Context, s *session, fn func() error) error {
 	stop := context.AfterFunc(ctx, func() { s.wire.Close() })
-	s.wire.begin()
 	err := fn()
-	s.wire.end()
 	if !stop() {
 		c.drop(s)
 		if err == nil {
@@ -270,65 +276,10 @@ func (c *Conn) pause(ctx context.Context, attempt int) error {
 	}
 }
 
-// Examine opens a mailbox read-only. A mailbox that is not there is
-// folder_missing; one that the server lists and does not open is protocol_error.
-func (c *Conn) Examine(ctx context.Context, name domain.MailboxName) (domain.MailboxStatus, error) {
-	c.examined, c.name = false, name
-	var status domain.MailboxStatus
-	err := c.retry(ctx, func(s *session) error {
-		var err error
-		status, err = s.examine(name)
-		if text := refusal(err); text != "" && !throttled(text) {
-			return c.refusedMailbox(s, name, err)
-		}
-		return err
-	})
-	if err != nil {
-		return domain.MailboxStatus{}, err
-	}
-	c.status, c.examined = status, true
-	return status, nil
-}
-
-// examine sends EXAMINE, never SELECT, which would take \Recent from others.
-func (s *session) examine(name domain.MailboxName) (domain.MailboxStatus, error) {
-	s.opened = false
-	options := &imap.SelectOptions{ReadOnly: true, CondStore: s.has("CONDSTORE")}
-	data, err := s.client.Select(string(name), options).Wait()
-	if e, ok := errors.AsType[*imap.Error](err); ok && e.Type == imap.StatusResponseTypeBad && options.CondStore && !throttled(e.Text) {
-		options.CondStore = false
-		data, err = s.client.Select(string(name), options).Wait()
-	}
-	if err != nil {
-		return domain.MailboxStatus{}, err
-	}
-	s.opened, s.name = true, name
-	return domain.MailboxStatus{
-		UIDValidity: domain.UIDValidity(data.UIDValidity),
-		UIDNext:     domain.UID(data.UIDNext),
-		Messages:    data.NumMessages,
-		ModSeq:      domain.ModSeq(data.HighestModSeq),
-	}, nil
-}
-
-// refusedMailbox tells a mailbox that is gone from one that cannot be opened:
-// few servers say which by code.
-func (c *Conn) refusedMailbox(s *session, name domain.MailboxName, refused error) error {
-	missing := strings.Contains(strings.ToUpper(refusal(refused)), "[NONEXISTENT]")
-	if !missing {
-		boxes, err := s.client.List("", string(name), nil).Collect()
-		missing = err == nil && !slices.ContainsFunc(boxes, func(d *imap.ListData) bool { return mailboxName(d.Mailbox) == name })
-	}
-	if missing {
-		return sourceError(commands.CodeFolderMissing, fmt.Sprintf("The folder %s does not exist.", name), refused)
-	}
-	return sourceError(commands.CodeProtocolError, fmt.Sprintf("The folder %s cannot be opened.", name), refused)
-}
-
 // Close logs out, at most a second, and closes. It never waits for more.
 func (c *Conn) Close() error {
 	s := c.sess
-	if s == nil {
+	if c.closed = true; s == nil {
 		return nil
 	}
 	if !s.closed() {

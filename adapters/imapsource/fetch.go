@@ -73,7 +73,7 @@ func (f *fetcher) run() error {
 		if err != nil {
 			return err
 		}
-		err = f.conn.during(f.ctx, s, func() error { return f.session(s) })
+		err = f.conn.watch(f.ctx, s, func() error { return f.session(s) })
 		if err == nil {
 			return nil
 		}
@@ -140,6 +140,8 @@ func (f *fetcher) deliver(b *batch, p part) error {
 // askAbsent asks which of the UIDs that did not come the server still lists.
 // Those it does not are gone; the others are asked for alone, once.
 func (f *fetcher) askAbsent(s *session) error {
+	s.wire.begin()
+	defer s.wire.end()
 	// Another session's expunges are seen only after they could be told.
 	if err := s.client.Noop().Wait(); err != nil && refusal(err) == "" {
 		return err

@@ -1,6 +1,9 @@
 package imapsource
 
-import "bytes"
+import (
+	"bytes"
+	"log/slog"
+)
 
 // lineType is what an answer is to the framer.
 type lineType int
@@ -98,16 +101,22 @@ func (w *wire) listen(line []byte) {
 	if len(line) > 1024 {
 		line = line[:1024]
 	}
-	_, rest := cutWord(line)
+	first, rest := cutWord(line)
 	word, _ := cutWord(rest)
-	bye := isWord(word, "BYE")
-	if !bye && !isWord(word, "NO") && !isWord(word, "BAD") && !(isWord(word, "OK") && bytes.Contains(line, []byte("[ALERT]"))) {
+	bye, alert := isWord(word, "BYE"), bytes.Contains(line, []byte("[ALERT]"))
+	switch {
+	case bye, isWord(word, "NO"), isWord(word, "BAD"), isWord(word, "OK") && alert:
+	default:
 		return
+	}
+	text := words(w.secret.Replace(string(rest)))
+	if alert && len(first) == 1 {
+		w.log.Warn("alert of the mail server", slog.String("text", text))
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.said = words(string(rest))
+	w.said = text
 	if bye {
-		w.bye = w.said
+		w.bye = text
 	}
 }

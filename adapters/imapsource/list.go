@@ -35,6 +35,9 @@ func (s *session) list() ([]domain.Listed, error) {
 		}
 	}
 	answers, err := s.client.List("", "*", options).Collect()
+	if text := refusal(err); text != "" && options != nil && !throttled(text) {
+		answers, err = s.client.List("", "*", nil).Collect()
+	}
 	if err != nil {
 		return nil, err
 	}

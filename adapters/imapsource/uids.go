@@ -79,11 +79,12 @@ func (s *session) search(criteria *imap.SearchCriteria) (domain.UIDSet, error) {
 // UIDs as messages, and none from beyond UIDNEXT (iCloud's had such) unless
 // mail has just come.
 func (s *session) plausible(uids domain.UIDSet, status domain.MailboxStatus, since time.Time) (bool, error) {
-	if since.IsZero() && uids.Count() != s.messages() {
+	n, all := uids.Count(), since.IsZero()
+	if n > s.messages() || all && n < s.messages() {
 		if err := s.client.Noop().Wait(); err != nil {
 			return false, err
 		}
-		if uids.Count() < s.messages() {
+		if n > s.messages() || all && n < s.messages() {
 			return false, nil
 		}
 	}
@@ -117,6 +118,9 @@ func (c *Conn) numberUIDs(ctx context.Context, since time.Time) (domain.UIDSet, 
 			ranges, n, err := s.fetchNumbers(lo, hi, since)
 			if err != nil {
 				return err
+			}
+			if n == 0 {
+				break
 			}
 			all, seen, hi = append(all, ranges...), seen+n, lo-1
 		}

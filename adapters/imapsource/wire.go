@@ -3,16 +3,21 @@ package imapsource
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
+
+	"github.com/imap2api/imap2api/commands"
 )
 
 // errLine says that an answer is longer than any honest one.
@@ -27,6 +32,8 @@ type wire struct {
 	br       *bufio.Reader
 	maxLine  int
 	timeout  time.Duration // of a read while a command runs
+	secret   *strings.Replacer
+	log      *slog.Logger
 
 	torn atomic.Bool // a literal was not read to its end
 
@@ -47,8 +54,14 @@ type wire struct {
 	repair   repair
 }
 
-func newWire(conn net.Conn, opt Options) *wire {
-	w := &wire{Conn: conn, maxLine: opt.MaxLine, timeout: opt.CommandTimeout}
+func newWire(conn net.Conn, opt Options, login commands.Login) *wire {
+	w := &wire{
+		Conn: conn, maxLine: opt.MaxLine, timeout: opt.CommandTimeout,
+		secret: strings.NewReplacer(), log: opt.Logger.With(slog.String("host", login.Host)),
+	}
+	if login.Password != "" {
+		w.secret = strings.NewReplacer(login.Password, "***", base64.StdEncoding.EncodeToString([]byte(login.Password)), "***")
+	}
 	w.br = bufio.NewReaderSize(socketReader{w}, 64<<10)
 	return w
 }
