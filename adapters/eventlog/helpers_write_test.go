@@ -100,3 +100,14 @@ func fetched(id domain.MessageID, uid domain.UID, sum []byte) events.MessageFetc
 		Summary: events.Summary{Subject: fmt.Sprintf("subject %d", id), Sender: "ann@example.org", Date: date},
 	}
 }
+
+func scopeOf(journal events.JournalID) commands.Scope {
+	return commands.Scope{Journal: journal, Append: newAppendID()}
+}
+
+func decisionOf(list ...events.Event) commands.Decision { return commands.Decision{Events: list} }
+
+// loggedIn is an event that changes no state.
+func loggedIn(n int) events.LoggedIn {
+	return events.LoggedIn{User: 1, Name: fmt.Sprint(n), Remote: "127.0.0.1"}
+}

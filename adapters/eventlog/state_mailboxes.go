@@ -20,6 +20,9 @@ func (o *mailboxOps) found(e events.MailboxFound) {
 	if o.come == nil {
 		o.come = map[domain.MailboxID]events.MailboxFound{}
 	}
+	if before := o.come[e.Mailbox]; before.UIDValidity != 0 {
+		e.UIDValidity = before.UIDValidity
+	}
 	o.come[e.Mailbox] = e
 }
 
