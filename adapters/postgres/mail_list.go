@@ -100,7 +100,7 @@ func (l *messageList) free() bool {
 
 // rare reports whether the list's statements are too many to be kept prepared.
 func (l *messageList) rare() bool {
-	return l.free() || len(l.order) != 1 || l.order[0].Field != "date" || (l.byThread && l.filter.Folders != nil)
+	return l.free() || !l.byDate()
 }
 
 // latest reports whether the newest message of each thread is the one that the thread's row names.
@@ -108,7 +108,8 @@ func (l *messageList) latest() bool { return l.byThread && !l.free() && l.filter
 
 const (
 	countMessages = "SELECT count(*) FROM message m"
-	countThreads  = "SELECT count(DISTINCT m.thread_id) FROM message m"
+	countThreads  = "SELECT count(*) FROM (SELECT FROM message m"
+	eachThread    = "\nGROUP BY m.thread_id) threads"
 	// Sums of what was kept; of threads they are under mailbox 0.
 	sumMessages = "SELECT coalesce(sum(m.messages), 0)::bigint FROM tally m"
 	sumThreads  = " AND m.mailbox_id = 0"
@@ -130,6 +131,7 @@ func (l *messageList) count(into *int) question {
 	case l.byThread:
 		s.add(countThreads)
 		l.where(&s)
+		s.add(eachThread)
 	default:
 		s.add(countMessages)
 		l.where(&s)

@@ -57,14 +57,20 @@ func (l *messageList) where(s *statement) {
 		s.when("m.account_id = ANY(", column(f.Accounts, func(a domain.AccountID) int64 { return int64(a) }), ")")
 	}
 	s.add(notErased)
-	if len(f.Folders) == 1 {
-		s.when("m.folder = ", string(f.Folders[0]))
-	} else if len(f.Folders) > 1 {
-		names := column(f.Folders, func(n domain.MailboxName) string { return string(n) })
-		s.when("m.folder = ANY(", slices.DeleteFunc(names, func(n string) bool { return !storable(n) }), ")")
-	}
+	l.inFolders(s, "m.folder = ")
 	if l.free() {
 		l.whereFree(s)
+	}
+}
+
+// inFolders adds the condition that a folder, named by is, is one of the filter's.
+func (l *messageList) inFolders(s *statement, is string) {
+	folders := l.filter.Folders
+	if len(folders) == 1 {
+		s.when(is, string(folders[0]))
+	} else if len(folders) > 1 {
+		names := column(folders, func(n domain.MailboxName) string { return string(n) })
+		s.when(is+"ANY(", slices.DeleteFunc(names, func(n string) bool { return !storable(n) }), ")")
 	}
 }
 
@@ -122,10 +128,16 @@ FROM (`
 	fromThreads  = "\nSELECT m.thread_id, m.latest_date AS date, m.latest_id AS id FROM thread m"
 	fromNewest   = "\nSELECT m.* FROM (SELECT DISTINCT ON (m.thread_id) m.* FROM message m"
 	ofThreads    = "\nSELECT m.* FROM thread t JOIN message m ON m.journal_id = t.journal_id AND m.id = t.latest_id"
-	newestFirst  = "\nORDER BY m.thread_id, m.date DESC, m.id DESC) m"
-	withCounts   = " JOIN thread t ON t.journal_id = m.journal_id AND t.thread_id = m.thread_id"
-	joinLatest   = "\n) l JOIN message m ON m.journal_id = $1 AND m.id = l.id JOIN thread t ON t.journal_id = $1 AND t.thread_id = l.thread_id"
-	joinThreads  = "\n) m JOIN thread t ON t.journal_id = $1 AND t.thread_id = m.thread_id"
+	// noNewer is met by the newest message of a thread in some folders. Walking them by
+	// date it takes a look into the index of threads for each message, and no sort.
+	noNewer = `
+	AND NOT EXISTS (
+		SELECT FROM message n
+		WHERE n.journal_id = $1 AND n.thread_id = m.thread_id AND (n.date, n.id) > (m.date, m.id)`
+	newestFirst = "\nORDER BY m.thread_id, m.date DESC, m.id DESC) m"
+	withCounts  = " JOIN thread t ON t.journal_id = m.journal_id AND t.thread_id = m.thread_id"
+	joinLatest  = "\n) l JOIN message m ON m.journal_id = $1 AND m.id = l.id JOIN thread t ON t.journal_id = $1 AND t.thread_id = l.thread_id"
+	joinThreads = "\n) m JOIN thread t ON t.journal_id = $1 AND t.thread_id = m.thread_id"
 )
 
 // rows adds the statement of one part of the list: on from values, backward in
@@ -143,6 +155,12 @@ func (l *messageList) rows(s *statement, values []any, backward bool, size, offs
 	case l.latest():
 		s.add(ofThreads)
 		l.where(s)
+	case l.byThread && !l.free() && l.byDate():
+		s.add(fromMessages)
+		l.where(s)
+		s.add(noNewer)
+		l.inFolders(s, "n.folder = ")
+		s.add(")")
 	case l.byThread:
 		s.add(fromNewest)
 		l.where(s)
