@@ -131,3 +131,11 @@ func fetched(id int64, edit ...func(*events.MessageFetched)) events.MessageFetch
 	}
 	return e
 }
+
+// addAccount gives a journal, made if need be, an account.
+func addAccount(t testing.TB, pool *pgxpool.Pool, journal events.JournalID, acc domain.AccountID) {
+	t.Helper()
+	exec(t, pool, `INSERT INTO log.journals (journal_id, link, recorded_at) VALUES ($1, '', now()) ON CONFLICT DO NOTHING`, journal)
+	exec(t, pool, `INSERT INTO state.accounts (journal_id, account_id, version, settings, created_at, updated_at)
+		VALUES ($1, $2, 1, '{"name": "work"}', $3, $3)`, journal, acc, epoch)
+}
