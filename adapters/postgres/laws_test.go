@@ -137,7 +137,7 @@ func (l *mailLog) someFlags() []domain.Flag {
 
 func (l *mailLog) place(acc domain.AccountID) events.Place {
 	folder := []domain.MailboxName{"INBOX", "Sent", "Größe/Ärger"}[l.IntN(3)]
-	return events.Place{Mailbox: domain.MailboxID(int64(acc)*10 + int64(len(folder))), Folder: folder, UIDValidity: 1, UID: 1}
+	return events.Place{Mailbox: domain.MailboxID(int64(acc)*100 + int64(len(folder))), Folder: folder, UIDValidity: 1, UID: 1}
 }
 
 func (l *mailLog) fetch() events.Event {
