@@ -37,7 +37,7 @@ const (
 // NewHandler returns the API over app. What of opts cannot be read (a network, an
 // address) counts as not given; cmd validates settings before.
 func NewHandler(app App, opts Options, log *slog.Logger) http.Handler {
-	a := &api{app: app, opts: opts, log: log, streams: newStreamCount(), doc: openAPI}
+	a := &api{app: app, opts: opts, log: log, streams: newStreamCount(), doc: openAPI()}
 	if a.opts.MaxBody <= 0 {
 		a.opts.MaxBody = defaultMaxBody
 	}
@@ -81,10 +81,7 @@ func (a *api) mount() {
 // match returns the route of a path and its parameters; nil if there is none.
 func (a *api) match(path string) (*route, *chi.Context) {
 	ctx := chi.NewRouteContext()
-	if !a.mux.Match(ctx, http.MethodGet, path) {
-		return nil, nil
-	}
-	return a.routes[ctx.RoutePattern()], ctx
+	return a.routes[a.mux.Find(ctx, http.MethodGet, path)], ctx
 }
 
 // ServeHTTP answers in the order of checks of api.md 3.4.

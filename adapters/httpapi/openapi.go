@@ -4,6 +4,7 @@ import (
 	"bytes"
 	_ "embed"
 	"fmt"
+	"sync"
 
 	"gopkg.in/yaml.v3"
 )
@@ -13,37 +14,34 @@ var openAPISource []byte
 
 // document is the OpenAPI document of this API, in its forms.
 type document struct {
-	tree *yaml.Node
 	json []byte
 	page []byte // documentation page
 }
 
-var openAPI = mustDocument(openAPISource)
-
-func mustDocument(source []byte) *document {
-	d, err := newDocument(source)
+// openAPI reads the embedded document, once.
+var openAPI = sync.OnceValue(func() *document {
+	d, err := newDocument(openAPISource)
 	if err != nil { // the file is part of the program
 		panic(err)
 	}
 	return d
-}
+})
 
 func newDocument(source []byte) (*document, error) {
 	var root yaml.Node
 	if err := yaml.Unmarshal(source, &root); err != nil {
 		return nil, fmt.Errorf("read openapi.yaml: %w", err)
 	}
-	d := &document{tree: root.Content[0]}
+	tree := root.Content[0]
 	var b bytes.Buffer
-	if err := writeNode(&b, d.tree); err != nil {
+	if err := writeNode(&b, tree); err != nil {
 		return nil, fmt.Errorf("convert openapi.yaml: %w", err)
 	}
-	d.json = b.Bytes()
-	var err error
-	if d.page, err = renderDocs(d.tree); err != nil {
+	page, err := renderDocs(tree)
+	if err != nil {
 		return nil, fmt.Errorf("render documentation: %w", err)
 	}
-	return d, nil
+	return &document{b.Bytes(), page}, nil
 }
 
 // writeNode writes YAML as JSON, keys in their order.
