@@ -27,6 +27,8 @@ type Runs interface {
 	Release(ctx context.Context, run Run) error
 	// Changed returns a channel that is closed at the next change of any run here.
 	Changed() <-chan struct{}
+	// Notify says that a run has changed.
+	Notify()
 }
 
 // SyncerOptions of a Syncer; zero values mean the defaults.
@@ -125,6 +127,7 @@ func (s *Syncer) carryOut(ctx context.Context, run Run) {
 	cancel(nil)
 	<-done
 	if err == nil {
+		s.runs.Notify()
 		return
 	}
 	s.log.Warn("sync run given up", slog.Int64("account", int64(run.Account)), slog.Int64("sync", int64(run.Sync)), slog.Any("err", err))

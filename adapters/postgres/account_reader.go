@@ -169,3 +169,14 @@ func (r *AccountReader) SyncRun(ctx context.Context, journal events.JournalID, a
 	}
 	return out[0], nil
 }
+
+const accountOwner = `SELECT journal_id FROM state.accounts WHERE account_id = $1`
+
+// Owner returns the journal of an account, also of an erased one. It returns domain.ErrNotFound.
+func (r *AccountReader) Owner(ctx context.Context, acc domain.AccountID) (events.JournalID, error) {
+	var journal events.JournalID
+	if err := r.pool.QueryRow(ctx, accountOwner, acc).Scan(&journal); err != nil {
+		return 0, fmt.Errorf("owner of account %d: %w", acc, translate(err))
+	}
+	return journal, nil
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/imap2api/imap2api/commands"
+	"github.com/imap2api/imap2api/events"
+	"github.com/imap2api/imap2api/projections"
+	"github.com/imap2api/imap2api/queries"
+)
+
+func runRebuild(ctx context.Context, in *invocation) error {
+	var rollback, drop string
+	s, names, end, err := session(ctx, "rebuild", in, func(fs *flag.FlagSet) {
+		fs.StringVar(&rollback, "rollback", "", "make the kept generation of a read model the live one again")
+		fs.StringVar(&drop, "drop", "", "remove the kept generation of a read model")
+	})
+	if err != nil {
+		return err
+	}
+	defer end()
+	tuneMemory()
+	switch {
+	case rollback != "":
+		return s.rollback(ctx, in, rollback)
+	case drop != "":
+		task, err := s.task(drop)
+		if err != nil {
+			return err
+		}
+		return task.Drop(ctx)
+	}
+	var tasks []projections.Task
+	for _, name := range names {
+		task, err := s.task(name)
+		if err != nil {
+			return err
+		}
+		tasks = append(tasks, task)
+	}
+	if len(tasks) == 0 {
+		tasks = s.tasks
+	}
+	for _, task := range tasks {
+		if err := s.rebuild(ctx, in, task); err != nil {
+			return fmt.Errorf("rebuild %s: %w", task.Name, err)
+		}
+	}
+	return nil
+}
+
+// task returns the projection with a name.
+func (s *system) task(name string) (projections.Task, error) {
+	i := slices.IndexFunc(s.tasks, func(t projections.Task) bool { return t.Name == name })
+	if i >= 0 {
+		return s.tasks[i], nil
+	}
+	names := make([]string, len(s.tasks))
+	for i, t := range s.tasks {
+		names[i] = t.Name
+	}
+	return projections.Task{}, errUsage{fmt.Errorf("there is no read model %q: %s", name, strings.Join(names, ", "))}
+}
+
+func (s *system) rebuild(ctx context.Context, in *invocation, task projections.Task) error {
+	started := time.Now()
+	show, done := context.WithCancel(ctx)
+	var shown sync.WaitGroup
+	if isTerminal(in.stderr) {
+		shown.Go(func() { s.showRebuild(show, in, task.Name) })
+	}
+	gen, err := s.events.Rebuild(ctx, task)
+	done()
+	shown.Wait()
+	if err != nil {
+		return err
+	}
+	model, err := queries.NewListModels(s.events).Get(ctx, queries.GetModel{Name: task.Name})
+	if err != nil {
+		return err
+	}
+	rebuilt := events.ModelRebuilt{Model: task.Name, Generation: gen.Number, Version: gen.Version, Events: model.EventsApplied}
+	if err := s.recordForSystem(ctx, rebuilt); err != nil {
+		return err
+	}
+	fmt.Fprintf(in.stdout, "%s: generation %d is live, %d events in %s\n", task.Name, gen.Number, model.EventsApplied, time.Since(started).Round(time.Millisecond))
+	return nil
+}
+
+func (s *system) rollback(ctx context.Context, in *invocation, name string) error {
+	task, err := s.task(name)
+	if err != nil {
+		return err
+	}
+	gen, err := s.events.Rollback(ctx, task)
+	if err != nil {
+		return fmt.Errorf("roll back %s: %w", name, err)
+	}
+	if err := s.recordForSystem(ctx, events.ModelRolledBack{Model: name, Generation: gen.Number}); err != nil {
+		return err
+	}
+	fmt.Fprintf(in.stdout, "%s: generation %d is live again\n", name, gen.Number)
+	return nil
+}
+
+// recordForSystem records a fact of the installation.
+func (s *system) recordForSystem(ctx context.Context, e events.Event) error {
+	scope := commands.Scope{Journal: events.System, Append: commands.NewAppendID(), Meta: commandLine()}
+	_, err := s.journal.Update(ctx, scope, func(commands.State) (commands.Decision, error) {
+		return commands.Decision{Events: []events.Event{e}}, nil
+	})
+	if err != nil {
+		return fmt.Errorf("record %T: %w", e, err)
+	}
+	return nil
+}
+
+// showRebuild draws a bar until ctx ends.
+func (s *system) showRebuild(ctx context.Context, in *invocation, name string) {
+	bar := newBar(in.stderr, name)
+	defer bar.finish()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			model, err := queries.NewListModels(s.events).Get(ctx, queries.GetModel{Name: name})
+			if err == nil && model.Rebuild != nil {
+				bar.set(int(model.Rebuild.EventsApplied), int(model.EventsTotal))
+			}
+		}
+	}
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/imap2api/imap2api/adapters/httpapi"
+	"github.com/imap2api/imap2api/adapters/postgres"
+	"github.com/imap2api/imap2api/queries"
+)
+
+const (
+	stopWithin   = 30 * time.Second // for requests, batches and deliveries in flight
+	longRequests = 2 * time.Second  // that requests without an end of their own go on while stopping
+	memory       = 160 << 20        // octets of heap that the collector tries to stay below
+)
+
+func runServe(ctx context.Context, in *invocation) error {
+	var migrate bool
+	c, rest, err := parse("serve", in, func(fs *flag.FlagSet) {
+		fs.BoolVar(&migrate, "migrate", false, "bring the database of database-url to this version's schema first")
+	})
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return errUsage{fmt.Errorf("serve takes no arguments: %q", rest)}
+	}
+	log := c.logger(in.stderr)
+	tuneMemory()
+	listener, err := net.Listen("tcp", c.listen)
+	if err != nil {
+		return errUsage{fmt.Errorf("listen: %w", err)}
+	}
+	defer listener.Close() //nolint:errcheck // the server closes it too
+	if err := os.MkdirAll(c.dataDir, 0o755); err != nil {
+		return errUsage{fmt.Errorf("data-dir: %w", err)}
+	}
+	db, err := openDatabase(ctx, c, log, false)
+	if err != nil {
+		return err
+	}
+	defer db.close(log)
+	if err := db.prepare(ctx, c, migrate); err != nil {
+		return err
+	}
+	s, err := build(c, db, log)
+	if err != nil {
+		return err
+	}
+	if err := s.firstAdmin(ctx, in); err != nil {
+		return err
+	}
+	return s.serve(ctx, listener)
+}
+
+// tuneMemory trades a little memory for a third of the collector's work; the limit keeps the peak flat.
+func tuneMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memory)
+	}
+}
+
+// serve runs everything until ctx ends, then stops it in order.
+func (s *system) serve(ctx context.Context, listener net.Listener) error {
+	if err := postgres.SetBaseURL(ctx, s.db.pool, s.config.baseURL()); err != nil {
+		return fmt.Errorf("note base url: %w", err)
+	}
+	work, stopWork := context.WithCancel(ctx)
+	defer stopWork()
+	var running sync.WaitGroup
+	defer running.Wait()
+	failed := s.start(work, &running)
+	if err := s.events.WaitLive(work); err != nil {
+		return fmt.Errorf("wait for read models: %w", err)
+	}
+	requests, endRequests := context.WithCancel(context.WithoutCancel(ctx))
+	defer endRequests()
+	server := s.server()
+	server.BaseContext = func(net.Listener) context.Context { return requests }
+	serving := make(chan error, 1)
+	go func() { serving <- server.Serve(listener) }()
+	s.log.Info("ready", slog.String("listen", "http://"+listener.Addr().String()))
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	case err = <-serving:
+	}
+	s.log.Info("stopping")
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	stopWork()
+	time.AfterFunc(longRequests, endRequests) // streams and those who wait for a sync
+	if shut := server.Shutdown(stop); shut != nil {
+		_ = server.Close()
+	}
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return err
+}
+
+// start begins the work beside the API. What ends with a fault is told.
+func (s *system) start(ctx context.Context, running *sync.WaitGroup) <-chan error {
+	failed := make(chan error, 1)
+	consumer, syncer := s.consumer(), s.syncer()
+	running.Go(func() {
+		if err := consumer.Run(ctx); err != nil && ctx.Err() == nil {
+			failed <- fmt.Errorf("keep read models: %w", err)
+		}
+	})
+	running.Go(func() { syncer.Run(ctx) })
+	running.Go(func() { s.eraser.run(ctx) })
+	running.Go(func() { s.principals.Run(ctx) })
+	running.Go(func() { s.collectOrphans(ctx) })
+	return failed
+}
+
+// collectOrphans deletes raw messages that no event names, left by a crash.
+func (s *system) collectOrphans(ctx context.Context) {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		if _, err := s.raws.CollectOrphans(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("collect orphans", slog.Any("err", err))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// server returns the HTTP server. It has no write timeout: syncs, long polls and streams are long.
+func (s *system) server() *http.Server {
+	c := s.config
+	handler := httpapi.NewHandler(s.app(), httpapi.Options{
+		Version: version(), Development: c.env == "development", PublicURL: c.publicURL, RequireHTTPS: c.https(),
+		TrustedProxies: splitList(c.trustedProxies), CORSOrigins: splitList(c.corsOrigins), MaxBody: c.maxBody,
+		SyncWait: c.syncWait, DocsEnabled: c.docsEnabled, MetricsToken: c.metricsToken,
+		LimitUser: c.limits.user, LimitAnonymous: c.limits.anonymous, LimitGmail: c.limits.gmail, Now: time.Now,
+	}, s.log)
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// firstAdmin makes an administrator when no user exists. A random password is printed once.
+func (s *system) firstAdmin(ctx context.Context, in *invocation) error {
+	users, err := queries.NewListUsers(s.users).Handle(ctx, queries.ListUsers{})
+	if err != nil || len(users) > 0 {
+		return err
+	}
+	var password string
+	if s.config.adminPasswordFile != "" {
+		if password, err = readSecret(s.config.adminPasswordFile); err != nil {
+			return errUsage{fmt.Errorf("admin-password-file: %w", err)}
+		}
+	} else {
+		var b [15]byte
+		_, _ = rand.Read(b[:]) // never fails
+		password = base64.RawURLEncoding.EncodeToString(b[:])
+	}
+	if _, err := s.addUser(ctx, s.config.adminUsername, password, true); err != nil {
+		return fmt.Errorf("make first administrator: %w", err)
+	}
+	if s.config.adminPasswordFile == "" {
+		fmt.Fprintf(in.stderr, "\n  First administrator: %s\n  Password:            %s\n  (shown once)\n\n", s.config.adminUsername, password)
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/imap2api/imap2api/queries"
+)
+
+// statusJSON is what `status -json` prints.
+type statusJSON struct {
+	Servers     []serverStatus `json:"servers"`
+	Projections []modelStatus  `json:"projections"`
+}
+
+type serverStatus struct {
+	ID        int64      `json:"id"`
+	User      string     `json:"user"`
+	Name      string     `json:"name"`
+	State     string     `json:"sync_state"`
+	LastSync  *time.Time `json:"last_sync"`
+	LastError *string    `json:"last_error"`
+	Messages  int        `json:"stored_emails"`
+}
+
+type modelStatus struct {
+	Name       string          `json:"name"`
+	Version    int             `json:"version"`
+	Generation int             `json:"generation"`
+	Status     string          `json:"status"`
+	Lag        int64           `json:"lag_events"`
+	LagSeconds float64         `json:"lag_seconds"`
+	Stopped    []stoppedStatus `json:"stopped"`
+}
+
+type stoppedStatus struct {
+	User     string    `json:"user"`
+	Position int64     `json:"position"`
+	Type     string    `json:"type"`
+	Error    string    `json:"error"`
+	Since    time.Time `json:"since"`
+}
+
+func runStatus(ctx context.Context, in *invocation) error {
+	var asJSON bool
+	s, rest, end, err := session(ctx, "status", in, func(fs *flag.FlagSet) {
+		fs.BoolVar(&asJSON, "json", false, "for machines")
+	})
+	if err != nil {
+		return err
+	}
+	defer end()
+	if len(rest) > 0 {
+		return errUsage{fmt.Errorf("status takes no arguments: %q", rest)}
+	}
+	out, err := s.status(ctx)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		enc := json.NewEncoder(in.stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(out)
+	}
+	return printStatus(in.stdout, out)
+}
+
+// status gathers the state of servers and read models.
+func (s *system) status(ctx context.Context) (statusJSON, error) {
+	out := statusJSON{Servers: []serverStatus{}, Projections: []modelStatus{}}
+	users, err := queries.NewListUsers(s.users).Handle(ctx, queries.ListUsers{})
+	if err != nil {
+		return out, err
+	}
+	names := map[int64]string{}
+	for _, u := range users {
+		names[int64(u.ID)] = u.Name
+	}
+	targets, err := s.targets(ctx, 0)
+	if err != nil {
+		return out, err
+	}
+	for _, t := range targets {
+		a := t.account
+		row := serverStatus{ID: int64(a.ID), User: names[int64(t.journal)], Name: a.Settings.Name, State: a.State, LastSync: a.LastSync}
+		if a.LastError != "" {
+			row.LastError = &a.LastError
+		}
+		folders, err := s.mailboxes.Folders(ctx, t.journal, a.ID)
+		if err != nil {
+			return out, fmt.Errorf("folders of server %d: %w", a.ID, err)
+		}
+		for _, f := range folders {
+			row.Messages += f.Messages
+		}
+		out.Servers = append(out.Servers, row)
+	}
+	models, err := queries.NewListModels(s.events).Handle(ctx, queries.ListModels{})
+	if err != nil {
+		return out, err
+	}
+	for _, m := range models {
+		out.Projections = append(out.Projections, statusOf(m))
+	}
+	return out, nil
+}
+
+func statusOf(m queries.Model) modelStatus {
+	row := modelStatus{
+		Name: m.Name, Version: m.Version, Generation: m.Generation, Status: m.Status,
+		Lag: m.EventsTotal - m.EventsApplied, LagSeconds: m.LagSeconds, Stopped: []stoppedStatus{},
+	}
+	for _, f := range m.Failures {
+		row.Stopped = append(row.Stopped, stoppedStatus{f.User, int64(f.Position), string(f.Type), f.Error, f.FirstFailed})
+	}
+	return row
+}
+
+func printStatus(w io.Writer, s statusJSON) error {
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(t, "SERVER\tUSER\tNAME\tSTATE\tLAST SYNC\tEMAILS\tERROR")
+	for _, r := range s.Servers {
+		last, fault := "never", ""
+		if r.LastSync != nil {
+			last = r.LastSync.Format(time.RFC3339)
+		}
+		if r.LastError != nil {
+			fault = *r.LastError
+		}
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%d\t%s\n", r.ID, r.User, r.Name, r.State, last, r.Messages, fault)
+	}
+	fmt.Fprintln(t, "\nREAD MODEL\tGENERATION\tSTATUS\tLAG\tSECONDS")
+	for _, m := range s.Projections {
+		fmt.Fprintf(t, "%s\t%d\t%s\t%d\t%.1f\n", m.Name, m.Generation, m.Status, m.Lag, m.LagSeconds)
+		for _, f := range m.Stopped {
+			fmt.Fprintf(t, "  stopped: %s at %d (%s) since %s: %s\n", f.User, f.Position, f.Type, f.Since.Format(time.RFC3339), f.Error)
+		}
+	}
+	return t.Flush()
+}
