@@ -112,6 +112,9 @@ func (m *ReadModel[S]) compareAll(ctx context.Context, live, gen projections.Gen
 	for i, j := range journals {
 		g.Go(func() (err error) {
 			found[i], err = compare(ctx, events.JournalID(j), live, gen)
+			if found[i] != "" {
+				found[i] = fmt.Sprintf("journal %d: %s", j, found[i])
+			}
 			return err
 		})
 	}
@@ -127,35 +130,37 @@ func (m *ReadModel[S]) compareAll(ctx context.Context, live, gen projections.Gen
 	return all.err()
 }
 
-// compare brings both generations of a journal to one position and compares
-// their rows; its consumers wait meanwhile.
-func (m *ReadModel[S]) compare(ctx context.Context, j events.JournalID, live, gen projections.Generation) (differs string, err error) {
+// compare brings both generations of a journal to one position and says in words
+// how the rows of gen differ from those of live, "" if they do not.
+func (m *ReadModel[S]) compare(ctx context.Context, j events.JournalID, live, gen projections.Generation) (string, error) {
+	want, got, err := m.digests(ctx, j, live, gen)
+	var stopped *StoppedError
+	if errors.As(err, &stopped) {
+		return stopped.Error(), nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("compare journal %d: %w", j, err)
+	}
+	return diff(want, got), nil
+}
+
+// digests returns what two generations of a journal are compared by, at one
+// position; its consumers wait meanwhile. It returns none if live is stopped
+// before gen, and a *StoppedError if gen is stopped before live.
+func (m *ReadModel[S]) digests(ctx context.Context, j events.JournalID, live, gen projections.Generation) (ofLive, ofGen []tableDigest, err error) {
 	err = pgx.BeginFunc(ctx, m.log.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, noTimeouts); err != nil {
 			return err
 		}
 		comparable, err := m.level(ctx, tx, j, live, gen)
-		var stopped *StoppedError
-		if errors.As(err, &stopped) {
-			differs = stopped.Error()
-			return err
-		}
 		if err != nil || !comparable {
 			return err
 		}
-		want, err := m.digest(ctx, tx, j, live, true)
-		if err != nil {
+		if ofLive, err = m.digest(ctx, tx, j, live, true); err != nil {
 			return err
 		}
-		got, err := m.digest(ctx, tx, j, gen, true)
-		if err != nil {
-			return err
-		}
-		differs = diff(j, want, got)
-		return nil
+		ofGen, err = m.digest(ctx, tx, j, gen, true)
+		return err
 	})
-	if err != nil && differs == "" {
-		return "", fmt.Errorf("compare journal %d: %w", j, err)
-	}
-	return differs, nil
+	return ofLive, ofGen, err
 }

@@ -119,8 +119,8 @@ func (m *ReadModel[S]) digest(ctx context.Context, tx pgx.Tx, j events.JournalID
 	return out, res.Close()
 }
 
-// diff says in words how two digests of a journal differ, "" if they do not.
-func diff(j events.JournalID, want, got []tableDigest) string {
+// diff says in words how two digests differ, "" if they do not.
+func diff(want, got []tableDigest) string {
 	var out []string
 	for i, w := range want {
 		switch g := got[i]; {
@@ -133,7 +133,7 @@ func diff(j events.JournalID, want, got []tableDigest) string {
 	if len(out) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("journal %d: %s", j, strings.Join(out, ", "))
+	return strings.Join(out, ", ")
 }
 
 // count compares numbers of rows with a generation of another version, whose
@@ -161,8 +161,9 @@ func (m *ReadModel[S]) count(ctx context.Context, j events.JournalID, old, gen p
 		if err != nil {
 			return err
 		}
-		if d := diff(j, want, got); d != "" {
-			m.log.log.Warn("versions of a read model differ", slog.String("projection", m.opts.Name), slog.String("differs", d))
+		if d := diff(want, got); d != "" {
+			m.log.log.Warn("versions of a read model differ", slog.String("projection", m.opts.Name),
+				slog.Int64("journal", int64(j)), slog.String("differs", d))
 		}
 		return nil
 	})

@@ -89,10 +89,10 @@ func (m *ReadModel[S]) Build(ctx context.Context, version int) (projections.Gene
 			return nil
 		}
 		_, live := find(all, version, "live")
-		next := 1
+		next := nextNumber(all)
 		for _, g := range all {
-			next = max(next, g.Number+1)
-			if live && (g.Version < version || g.Version == version && g.Status == "kept") {
+			old := g.Version < version && g.Version != scratchVersion
+			if live && (old || g.Version == version && g.Status == "kept") {
 				if err := m.drop(ctx, tx, g); err != nil {
 					return err
 				}
@@ -107,6 +107,14 @@ func (m *ReadModel[S]) Build(ctx context.Context, version int) (projections.Gene
 		return projections.Generation{}, fmt.Errorf("build %s: %w", m.opts.Name, err)
 	}
 	return out, nil
+}
+
+func nextNumber(all []projections.Generation) int {
+	next := 1
+	for _, g := range all {
+		next = max(next, g.Number+1)
+	}
+	return next
 }
 
 // change runs fn in a transaction that no other builder is in, and tells all

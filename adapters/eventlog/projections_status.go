@@ -20,7 +20,7 @@ const (
 	modelsQuery = `
 SELECT g.projection, g.generation, g.status, g.started_at, count(j.journal_id),
 	count(*) FILTER (WHERE j.position > coalesce(c.position, 0)), count(*) FILTER (WHERE c.attempts > 0),
-	coalesce(sum(j.position), 0)::bigint, coalesce(sum(least(c.position, j.position)), 0)::bigint,
+	coalesce(sum(j.position), 0)::bigint, coalesce(sum(least(coalesce(c.position, 0), j.position)), 0)::bigint,
 	coalesce(extract(epoch FROM clock_timestamp() - min(lag.recorded_at)), 0)::float8,
 	coalesce(max(c.last_error), ''), coalesce(max(c.updated_at), g.started_at)
 FROM unnest($1::text[], $2::int[]) p(projection, version)

@@ -38,7 +38,9 @@ type ReadModel[S projections.Store] struct {
 
 // NewReadModel returns the read model of a projection in the database of l.
 func NewReadModel[S projections.Store](l *Log, opts ModelOptions[S]) *ReadModel[S] {
-	return &ReadModel[S]{log: l, opts: opts}
+	m := &ReadModel[S]{log: l, opts: opts}
+	l.models.keep(opts.Name, m)
+	return m
 }
 
 // fold is what a projection does with events.

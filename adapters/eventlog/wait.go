@@ -30,11 +30,12 @@ WHERE projection = $1 AND version = $2 AND status = 'live'`
 type models struct {
 	mu       sync.Mutex
 	versions map[string]int
+	kept     map[string]scratcher // the read models themselves
 	subs     map[chan struct{}]struct{}
 }
 
 func newModels() *models {
-	return &models{versions: map[string]int{}, subs: map[chan struct{}]struct{}{}}
+	return &models{versions: map[string]int{}, kept: map[string]scratcher{}, subs: map[chan struct{}]struct{}{}}
 }
 
 // subscribe sends to the channel when generations came or went in this process.
@@ -70,6 +71,18 @@ func (l *Log) Register(tasks ...projections.Task) {
 	for _, t := range tasks {
 		l.models.versions[t.Name] = t.Version
 	}
+}
+
+func (m *models) keep(name string, model scratcher) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.kept[name] = model
+}
+
+func (m *models) scratcher(name string) scratcher {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.kept[name]
 }
 
 // of returns names and versions, of all projections for no names.

@@ -1,0 +1,189 @@
+package eventlog
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/imap2api/imap2api/events"
+)
+
+const (
+	missingRaws = `
+SELECT n.i FROM unnest($2::bytea[]) WITH ORDINALITY n(sha256, i)
+WHERE NOT EXISTS (SELECT FROM raw.messages m WHERE m.journal_id = $1 AND m.sha256 = n.sha256)`
+
+	rawsQuery = `SELECT sha256, size, codec, data FROM raw.messages WHERE journal_id = $1 AND location IS NULL`
+
+	endsQuery = `
+SELECT j.position, coalesce((SELECT max(last_position) FROM log.commits WHERE journal_id = $1), 0),
+	coalesce((SELECT max(position) FROM log.events WHERE journal_id = $1), 0)
+FROM log.journals j WHERE j.journal_id = $1`
+
+	checkpointsBeyond = `
+SELECT projection, generation, position FROM log.checkpoints c
+WHERE journal_id = $1 AND position > (SELECT position FROM log.journals WHERE journal_id = $1)`
+
+	linkAt = `SELECT link FROM log.commits WHERE journal_id = $1 AND last_position = $2`
+)
+
+// rawNames are the raw messages that events name.
+type rawNames struct {
+	sums      [][]byte
+	positions []events.Position
+}
+
+func (n *rawNames) add(sum []byte, pos events.Position) {
+	n.sums, n.positions = append(n.sums, sum), append(n.positions, pos)
+}
+
+// rawsThere verifies that the raw messages that events name are stored.
+func (c *chainCheck) rawsThere(ctx context.Context, n *rawNames) error {
+	if len(n.sums) == 0 {
+		return nil
+	}
+	rows, err := c.log.pool.Query(ctx, missingRaws, int64(c.head.Journal), n.sums)
+	if err != nil {
+		return fmt.Errorf("read raw messages: %w", err)
+	}
+	var i int
+	_, err = pgx.ForEachRow(rows, []any{&i}, func() error {
+		c.damage(n.positions[i-1], 0, "raw message %s is missing", hex.EncodeToString(n.sums[i-1]))
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read raw messages: %w", err)
+	}
+	return nil
+}
+
+var rawDecoders = sync.Pool{New: func() any {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
+	if err != nil {
+		panic(err) // of constant options
+	}
+	return d
+}}
+
+// raws verifies that stored octets have the hash they are stored under.
+func (c *chainCheck) raws(ctx context.Context) error {
+	c.slots <- struct{}{}
+	defer func() { <-c.slots }()
+	rows, err := c.log.pool.Query(ctx, rawsQuery, int64(c.head.Journal))
+	if err != nil {
+		return fmt.Errorf("read raw messages: %w", err)
+	}
+	defer rows.Close()
+	dec := rawDecoders.Get().(*zstd.Decoder)
+	defer rawDecoders.Put(dec)
+	for rows.Next() {
+		var (
+			sum, data pgtype.DriverBytes
+			size      int64
+			codec     int16
+		)
+		if err := rows.Scan(&sum, &size, &codec, &data); err != nil {
+			return fmt.Errorf("read raw messages: %w", err)
+		}
+		if err := checkRaw(dec, sum, size, codec, data); err != nil {
+			c.damage(0, 0, "raw message %s: %v", hex.EncodeToString(sum), err)
+		}
+		c.verifier.raws.Add(1)
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read raw messages: %w", err)
+	}
+	return nil
+}
+
+// checkRaw unpacks octets piece by piece and compares their hash and number.
+func checkRaw(dec *zstd.Decoder, sum []byte, size int64, codec int16, data []byte) error {
+	var from io.Reader = bytes.NewReader(data)
+	switch codec {
+	case 0:
+	case 1:
+		if err := dec.Reset(from); err != nil {
+			return fmt.Errorf("unpack: %w", err)
+		}
+		from = dec
+	default:
+		return fmt.Errorf("codec %d is unknown", codec)
+	}
+	h := sha256.New()
+	n, err := io.Copy(h, from)
+	switch {
+	case err != nil:
+		return fmt.Errorf("unpack: %w", err)
+	case !bytes.Equal(h.Sum(nil), sum):
+		return errors.New("the octets have another hash")
+	case n != size:
+		return fmt.Errorf("%d octets, not %d", n, size)
+	}
+	return nil
+}
+
+// ends verifies what lies at and beyond the head, and heads of earlier.
+func (c *chainCheck) ends(ctx context.Context) error {
+	j := int64(c.head.Journal)
+	var head, commit, event int64 // of one moment
+	if err := c.log.pool.QueryRow(ctx, endsQuery, j).Scan(&head, &commit, &event); err != nil {
+		return fmt.Errorf("read head: %w", err)
+	}
+	if commit > head {
+		c.damage(events.Position(head), 0, "commits go beyond the head, up to %d", commit)
+	}
+	if event > head {
+		c.damage(events.Position(head), 0, "events go beyond the head, up to %d", event)
+	}
+	rows, err := c.log.pool.Query(ctx, checkpointsBeyond, j)
+	if err != nil {
+		return fmt.Errorf("read checkpoints: %w", err)
+	}
+	var (
+		name     string
+		gen      int
+		position int64
+	)
+	_, err = pgx.ForEachRow(rows, []any{&name, &gen, &position}, func() error {
+		c.damage(events.Position(position), 0, "the checkpoint of generation %d of %s is beyond the head", gen, name)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read checkpoints: %w", err)
+	}
+	for _, h := range c.opts.Heads {
+		if h.Journal == c.head.Journal {
+			if err := c.earlier(ctx, h); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// earlier verifies that an end of the chain that was printed earlier is still in it.
+func (c *chainCheck) earlier(ctx context.Context, h Head) error {
+	if h.Position == 0 {
+		return nil
+	}
+	var stored []byte
+	err := c.log.pool.QueryRow(ctx, linkAt, int64(h.Journal), int64(h.Position)).Scan(&stored)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		c.damage(h.Position, 0, "the commit that was the head earlier is missing")
+	case err != nil:
+		return fmt.Errorf("read commit: %w", err)
+	case !bytes.Equal(stored, h.Link[:]):
+		c.damage(h.Position, 0, "the chain is not the one whose head was printed earlier")
+	}
+	return nil
+}
