@@ -45,8 +45,8 @@ type scripted struct {
 // scriptedConn is one connection, of number N from 1.
 type scriptedConn struct {
 	net.Conn
-	N      int
-	server *scripted
+	N   int
+	tag string // of a login that is going on
 }
 
 func (c *scriptedConn) send(text string) { io.WriteString(c.Conn, text) }
@@ -98,7 +98,7 @@ func (s *scripted) start(t *testing.T) *scripted {
 			s.mu.Lock()
 			open[conn], s.conns = true, n
 			s.mu.Unlock()
-			s.done.Go(func() { s.serve(&scriptedConn{Conn: conn, N: n, server: s}) })
+			s.done.Go(func() { s.serve(&scriptedConn{Conn: conn, N: n}) })
 		}
 	})
 	t.Cleanup(func() {
