@@ -268,11 +268,12 @@ func (w rowWriter) dropTokens(rows []commands.TokenGoneRow) {
 
 const saveTokens = `
 INSERT INTO auth.tokens (journal_id, token_id, kind, name, prefix, hash, scopes, accounts, version, created_at, expires_at)
-SELECT $1, u.token_id, u.kind, u.name, u.prefix, u.hash, string_to_array(u.scopes, E'\n'), u.accounts::bigint[], u.version,
+SELECT $1, u.token_id, u.kind, u.name, u.prefix, coalesce(u.hash, t.hash), string_to_array(u.scopes, E'\n'), u.accounts::bigint[], u.version,
 	u.created_at, u.expires_at
 FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[], $9::bigint[],
 	$10::timestamptz[], $11::timestamptz[])
 	AS u (token_id, kind, name, prefix, hash, scopes, accounts, version, created_at, expires_at)
+LEFT JOIN auth.tokens t ON t.token_id = u.token_id -- the hash is not loaded for a change
 ON CONFLICT (token_id) DO UPDATE SET
 	name = excluded.name, expires_at = excluded.expires_at, version = excluded.version`
 

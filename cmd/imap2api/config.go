@@ -247,12 +247,12 @@ func (c *config) keyFile() string {
 	return filepath.Join(c.dataDir, "secret.key")
 }
 
-// baseURL returns the base of links that no request asks for.
+// baseURL returns the base of links that no request asks for, up to and with /api/.
 func (c *config) baseURL() string {
 	if c.publicURL != "" {
-		return strings.TrimSuffix(c.publicURL, "/")
+		return strings.TrimSuffix(c.publicURL, "/") + "/api/"
 	}
-	return "http://" + c.listen
+	return "http://" + c.listen + "/api/"
 }
 
 // logger returns the program's logger.
