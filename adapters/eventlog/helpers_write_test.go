@@ -40,7 +40,7 @@ func addUser(t testing.TB, j *Journal, id int64) events.JournalID {
 func addAccount(t testing.TB, j *Journal, journal events.JournalID, acc domain.AccountID) {
 	t.Helper()
 	must(t, j, commands.Scope{Journal: journal, Append: newAppendID()}, commands.Decision{
-		Events: []events.Event{events.AccountAdded{Account: acc, Settings: events.AccountSettings{Name: "mail"}}},
+		Events: []events.Event{events.AccountAdded{Account: acc, Settings: events.AccountSettings{Name: "mail\x00"}}},
 	})
 }
 

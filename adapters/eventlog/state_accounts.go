@@ -1,8 +1,6 @@
 package eventlog
 
 import (
-	"encoding/json"
-
 	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/events"
 )
@@ -39,9 +37,9 @@ const eraseTokens = `DELETE FROM auth.tokens WHERE journal_id = $1`
 func (fx *effects) foldAccount(pos events.Position, event events.Event) {
 	switch e := event.(type) {
 	case events.AccountAdded:
-		fx.queue(insertAccount, int64(e.Account), settingsJSON(e.Settings), fx.at)
+		fx.queue(insertAccount, int64(e.Account), fitSettings(e.Settings), fx.at)
 	case events.AccountChanged:
-		fx.queue(changeAccount, int64(e.Account), e.Version, settingsJSON(e.Settings), fx.at)
+		fx.queue(changeAccount, int64(e.Account), e.Version, fitSettings(e.Settings), fx.at)
 	case events.AccountErased:
 		fx.eraseAccounts(pos, &e.Account)
 	case events.SyncCompleted:
@@ -65,15 +63,11 @@ func (fx *effects) eraseAccounts(pos events.Position, account *domain.AccountID)
 	fx.queue(unqueueAccounts, (*int64)(account))
 }
 
-// settingsJSON returns settings as jsonb takes them, which knows no NUL.
-func settingsJSON(s events.AccountSettings) string {
+// fitSettings returns settings as jsonb takes them, which knows no NUL.
+func fitSettings(s events.AccountSettings) events.AccountSettings {
 	const longest = 1 << 16 // octets
 	for _, text := range []*string{&s.Name, &s.Host, &s.Username, &s.Folders, &s.CertSHA256} {
 		*text = fit(*text, longest)
 	}
-	out, err := json.Marshal(s)
-	if err != nil { // it has texts, numbers and booleans only
-		panic(err)
-	}
-	return string(out)
+	return s
 }
