@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	batchesInARow = 5 // of one journal, before the others have their turn
+	batchesInARow = 5 // of one long backlog, before the others have their turn
 	ackDeadline   = 10 * time.Minute
 	batchDeadline = 5 * time.Minute // far below ackDeadline even for five
 	stopWithin    = 30 * time.Second
@@ -127,8 +127,8 @@ func (c *Consumer) sweep() {
 	}
 }
 
-// follow runs Watermill's router for one generation until ctx ends: one
-// subscriber and one handler for each shard.
+// follow runs Watermill's router for one generation until ctx ends: a
+// subscriber and a handler for each shard, and another for its long backlogs.
 func (c *Consumer) follow(ctx context.Context, task projections.Task, gen projections.Generation) error {
 	logger := routerLogger{ctx.Done(), watermill.NewSlogLoggerWithLevelMapping(
 		c.log.log.With(slog.String("projection", task.Name), slog.Int("generation", gen.Number)),
@@ -142,11 +142,13 @@ func (c *Consumer) follow(ctx context.Context, task projections.Task, gen projec
 	shards := make([]*lagSchema, c.opts.Shards)
 	for i := range shards {
 		shards[i] = newLagSchema(task.Name, gen.Number, int64(i), int64(len(shards)))
-		sub, err := c.subscriber(shards[i], logger)
-		if err != nil {
-			return err
+		for lane, s := range map[string]*lagSchema{"": shards[i], ".long": shards[i].long} {
+			sub, err := c.subscriber(s, logger)
+			if err != nil {
+				return err
+			}
+			router.AddConsumerHandler(gen.Schema+"."+strconv.Itoa(i)+lane, gen.Schema, sub, c.handler(ctx, s, task, gen))
 		}
-		router.AddConsumerHandler(gen.Schema+"."+strconv.Itoa(i), gen.Schema, sub, c.handler(ctx, shards[i], task, gen))
 	}
 	c.register(model{task.Name, gen.Number}, shards)
 	defer c.register(model{task.Name, gen.Number}, nil)
@@ -154,6 +156,7 @@ func (c *Consumer) follow(ctx context.Context, task projections.Task, gen projec
 	defer context.AfterFunc(ctx, func() {
 		for _, s := range shards {
 			close(s.done)
+			close(s.long.done)
 		}
 		if err := router.Close(); err != nil {
 			c.log.log.Warn("close router", slog.String("projection", task.Name), slog.Any("err", err))
@@ -237,6 +240,9 @@ func (c *Consumer) handler(ctx context.Context, s *lagSchema, task projections.T
 			return fmt.Errorf("journal of message %s: %w", msg.UUID, err)
 		}
 		journal := events.JournalID(id)
+		if s.passOn(journal) {
+			return nil
+		}
 		for range batchesInARow {
 			more, err := catchUp(ctx, task, gen, journal)
 			var stopped *StoppedError
@@ -249,6 +255,10 @@ func (c *Consumer) handler(ctx context.Context, s *lagSchema, task projections.T
 			}
 			if err != nil || !more || ctx.Err() != nil {
 				return err
+			}
+			if s.long != nil { // the others go on here
+				s.long.hint(journal)
+				return nil
 			}
 			if s.contended() {
 				break

@@ -4,6 +4,7 @@ import (
 	stdsql "database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -19,7 +20,8 @@ const (
 	sweepEvery    = 15 * time.Second
 	sweepAllEvery = time.Hour
 	sweepOverlap  = time.Minute // of two sweeps: commits take their time
-	lagPage       = 100         // journals of one query
+	noSweep       = 100 * 365 * 24 * time.Hour
+	lagPage       = 100 // journals of one query
 	retryFirst    = 100 * time.Millisecond
 	retryMost     = 5 * time.Second
 	journalKey    = "journal" // metadata of a message
@@ -47,12 +49,17 @@ SELECT journal_id, position FROM due ORDER BY journal_id LIMIT 100`
 // checkpoint of one generation: a message is a journal, not an event. It is the
 // schema, the offsets and the backoff of one Watermill subscriber, and of this one
 // only. What it is hinted at comes first; a sweep finds what no hint told.
+//
+// A journal that lags by more than a batch goes on in a second lane, long, so that
+// the others do not wait for it.
 type lagSchema struct {
 	projection  string
 	generation  int
 	part, parts int64         // journals with journal % parts = part
 	done        chan struct{} // closed when the subscriber is to end
 	wake        chan struct{}
+	long        *lagSchema // nil: this is it
+	most        int        // journals that are taken at once
 
 	mu        sync.Mutex
 	queue     []events.JournalID // hinted, the first first
@@ -73,15 +80,24 @@ type lagSchema struct {
 }
 
 func newLagSchema(projection string, generation int, part, parts int64) *lagSchema {
-	return &lagSchema{
-		projection: projection, generation: generation, part: part, parts: parts,
-		done: make(chan struct{}), wake: make(chan struct{}, 1),
-		queued: map[events.JournalID]bool{},
+	lane := func(most int) *lagSchema {
+		return &lagSchema{
+			projection: projection, generation: generation, part: part, parts: parts, most: most,
+			done: make(chan struct{}), wake: make(chan struct{}, 1),
+			queued: map[events.JournalID]bool{},
+		}
 	}
+	s := lane(lagPage)
+	s.long = lane(1)
+	s.long.nextSweep = time.Now().Add(noSweep)
+	return s
 }
 
-// hint puts a journal at the end of the queue.
+// hint puts a journal at the end of the queue, that of the long lane if it is there.
 func (s *lagSchema) hint(j events.JournalID) {
+	if s.passOn(j) {
+		return
+	}
 	s.mu.Lock()
 	if !s.queued[j] {
 		s.queued[j] = true
@@ -99,6 +115,20 @@ func (s *lagSchema) sweepBy(t time.Time) {
 	}
 	s.mu.Unlock()
 	s.rouse()
+}
+
+// passOn hands a journal to the long lane if that has it already.
+func (s *lagSchema) passOn(j events.JournalID) bool {
+	if s.long == nil {
+		return false
+	}
+	s.long.mu.Lock()
+	has := s.long.queued[j] || slices.Contains(s.long.taken, j)
+	s.long.mu.Unlock()
+	if has {
+		s.long.hint(j)
+	}
+	return has
 }
 
 func (s *lagSchema) rouse() {
@@ -134,7 +164,7 @@ func (s *lagSchema) SelectQuery(string, string, sql.OffsetsAdapter) sql.Query {
 	}
 	s.swept = s.sweeping && (len(s.queue) == 0 || !s.swept)
 	if !s.swept {
-		n := min(len(s.queue), lagPage)
+		n := min(len(s.queue), s.most)
 		s.taken = append(s.taken[:0], s.queue[:n]...)
 		s.queue = append(s.queue[:0], s.queue[n:]...)
 		ids := make([]int64, n)
@@ -224,6 +254,7 @@ func (s *lagSchema) finished() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.failures = 0
+	s.taken = s.taken[:0]
 	if !s.swept || s.page == lagPage {
 		return
 	}
