@@ -57,13 +57,9 @@ const pollOutcome = 250 * time.Millisecond
 
 // Handle queues a run and waits for its end, at most cmd.Wait. It returns domain.ErrNotFound.
 func (h *RequestSyncHandler) Handle(ctx context.Context, cmd RequestSync) (SyncOutcome, error) {
-	ids, err := h.journal.NextIDs(ctx, domain.IDSync, 1)
+	id, err := h.enqueue(ctx, cmd)
 	if err != nil {
-		return SyncOutcome{}, fmt.Errorf("draw sync id: %w", err)
-	}
-	id, err := h.queue.Enqueue(ctx, cmd.Journal, cmd.Account, domain.SyncID(ids[0]), cmd.Cause)
-	if err != nil {
-		return SyncOutcome{}, fmt.Errorf("queue sync of account %d: %w", cmd.Account, err)
+		return SyncOutcome{}, err
 	}
 	deadline := time.NewTimer(cmd.Wait)
 	defer deadline.Stop()
@@ -78,6 +74,12 @@ func (h *RequestSyncHandler) Handle(ctx context.Context, cmd RequestSync) (SyncO
 		if err != nil { // erased with its account
 			return SyncOutcome{Sync: id, Status: "cancelled"}, nil
 		}
+		if out.Status == "interrupted" && cmd.Wait > 0 { // its worker is gone; another goes on with the work
+			if id, err = h.enqueue(ctx, cmd); err != nil {
+				return out, err
+			}
+			continue
+		}
 		if out.Status != "running" || cmd.Wait <= 0 {
 			return out, nil
 		}
@@ -90,6 +92,19 @@ func (h *RequestSyncHandler) Handle(ctx context.Context, cmd RequestSync) (SyncO
 			return out, ctx.Err()
 		}
 	}
+}
+
+// enqueue queues a run, or joins the one that is there.
+func (h *RequestSyncHandler) enqueue(ctx context.Context, cmd RequestSync) (domain.SyncID, error) {
+	ids, err := h.journal.NextIDs(ctx, domain.IDSync, 1)
+	if err != nil {
+		return 0, fmt.Errorf("draw sync id: %w", err)
+	}
+	id, err := h.queue.Enqueue(ctx, cmd.Journal, cmd.Account, domain.SyncID(ids[0]), cmd.Cause)
+	if err != nil {
+		return 0, fmt.Errorf("queue sync of account %d: %w", cmd.Account, err)
+	}
+	return id, nil
 }
 
 // CancelSync asks for a run to be given up.

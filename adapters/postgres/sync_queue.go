@@ -207,3 +207,14 @@ func (q *Queue) Release(ctx context.Context, run commands.Run) error {
 	q.Notify()
 	return nil
 }
+
+const freeLeases = `UPDATE state.accounts SET lease_until = to_timestamp(0) WHERE lease_until IS NOT NULL`
+
+// FreeLeases ends all leases: for the start of a program that knows that it is
+// alone, so that the runs of its predecessor, which was killed, go on at once.
+func (q *Queue) FreeLeases(ctx context.Context) error {
+	if _, err := q.pool.Exec(ctx, freeLeases); err != nil {
+		return fmt.Errorf("free leases: %w", translate(err))
+	}
+	return nil
+}

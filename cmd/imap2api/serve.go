@@ -62,6 +62,11 @@ func runServe(ctx context.Context, in *invocation) error {
 	if err := s.firstAdmin(ctx, in); err != nil {
 		return err
 	}
+	if db.private != nil { // nobody else can be at work
+		if err := s.queue.FreeLeases(ctx); err != nil {
+			return err
+		}
+	}
 	return s.serve(ctx, listener)
 }
 
