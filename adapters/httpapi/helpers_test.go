@@ -340,3 +340,27 @@ func object(t *testing.T, res answer) map[string]any {
 	}
 	return out
 }
+
+// discard is a ResponseWriter that keeps nothing.
+type discard struct {
+	header http.Header
+	status int
+}
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
+func (d *discard) WriteHeader(status int)      { d.status = status }
+
+// bench sends one request.
+func bench(b *testing.B, h http.Handler, path, coding string) {
+	b.Helper()
+	r := httptest.NewRequest("GET", path, nil)
+	r.Header.Set("Authorization", "Token ann")
+	if coding != "" {
+		r.Header.Set("Accept-Encoding", coding)
+	}
+	w := &discard{header: http.Header{}}
+	if h.ServeHTTP(w, r); w.status != 200 {
+		b.Fatalf("status %d", w.status)
+	}
+}

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"errors"
+	"log/slog"
 
 	"github.com/imap2api/imap2api/commands"
 	"github.com/imap2api/imap2api/events"
@@ -30,6 +31,10 @@ func (a *api) createLoginToken(r *request) (response, error) {
 		Username: *name, Password: *password, Remote: r.client.String(), Meta: events.Meta{RequestID: r.id},
 	})
 	if errors.Is(err, commands.ErrCredentials) {
+		var several interface{ Unwrap() []error } // and why the failure is not recorded
+		if errors.As(err, &several) {
+			a.log.Warn("failed login is not in the log", slog.String("request_id", r.id), slog.Any("err", err))
+		}
 		return response{}, invalid("non_field_errors", "Unable to log in with provided credentials.")
 	}
 	forgive()

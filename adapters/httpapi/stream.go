@@ -123,6 +123,7 @@ func (s *stream) run(latest events.Position) {
 	recheck := time.NewTicker(streamRecheck)
 	defer recheck.Stop()
 	pinged := time.Now()
+	defer func() { _ = s.out.SetWriteDeadline(time.Time{}) }() // the connection may serve further requests
 	for {
 		grown := s.a.app.Grown(s.q.Journal)
 		more, err := s.next(ctx)
