@@ -53,21 +53,27 @@ func (r *AccountReader) Accounts(ctx context.Context, journal events.JournalID, 
 }
 
 // allRuns are the recorded runs of an account and the one that waits, or whose
-// start the read model has not come to yet.
+// start the read model has not come to yet. A run without an end was interrupted if
+// another is queued in its place; one whose end is in the log is about to show it.
 const allRuns = `
 WITH m AS (
-	SELECT r.account_id, r.sync_id, r.status, r.trigger, r.run, r.error, r.ended, true AS started,
-		q.progress, q.progress_at
+	SELECT r.account_id, r.sync_id, r.trigger, r.run, r.error, r.ended, true AS started,
+		CASE WHEN NOT r.ended AND q.sync_id <> r.sync_id AND NOT EXISTS (
+			SELECT FROM log.events e
+			WHERE e.journal_id = $1 AND e.stream_kind = 5 AND e.stream_id = r.sync_id AND e.type <> 'sync-started')
+		THEN 'interrupted' ELSE r.status END AS status,
+		CASE WHEN q.sync_id = r.sync_id THEN q.progress END AS progress,
+		CASE WHEN q.sync_id = r.sync_id THEN q.progress_at END AS progress_at
 	FROM sync_run r
-	LEFT JOIN state.sync_queue q
-		ON q.journal_id = r.journal_id AND q.account_id = r.account_id AND q.sync_id = r.sync_id
+	LEFT JOIN state.sync_queue q ON q.journal_id = r.journal_id AND q.account_id = r.account_id
 	WHERE r.journal_id = $1 AND r.account_id = $2
 	UNION ALL
-	SELECT q.account_id, q.sync_id, CASE WHEN q.started_at IS NULL THEN 'queued' ELSE 'running' END, q.cause,
+	SELECT q.account_id, q.sync_id, q.cause,
 		jsonb_build_object('sync', q.sync_id, 'account', q.account_id, 'trigger', q.cause,
 			'account_name', s.settings ->> 'name', 'initial', NOT s.synced_once,
 			'queued_at', q.queued_at, 'started_at', coalesce(q.started_at, '0001-01-01T00:00:00Z')),
-		NULL, false, q.started_at IS NOT NULL, q.progress, q.progress_at
+		NULL, false, q.started_at IS NOT NULL,
+		CASE WHEN q.started_at IS NULL THEN 'queued' ELSE 'running' END, q.progress, q.progress_at
 	FROM state.sync_queue q
 	JOIN state.accounts s ON s.journal_id = q.journal_id AND s.account_id = q.account_id
 	WHERE q.journal_id = $1 AND q.account_id = $2

@@ -137,6 +137,15 @@ func TestAccountReader(t *testing.T) {
 	if err != nil || run.Status != "running" || run.Started == nil || run.Ended != nil || run.Progress.MessagesDone != 4 || run.LastProgress == nil {
 		t.Errorf("run that goes on: got %+v, error %v", run, err)
 	}
+	// Its worker died and another run is to take its place; then it has ended after all.
+	exec(t, pool, `UPDATE state.sync_queue SET sync_id = 41, started_at = NULL WHERE account_id = 4`)
+	if run, err := reader.SyncRun(t.Context(), 1, 4, 40); err != nil || run.Status != "interrupted" || run.LastProgress != nil {
+		t.Errorf("interrupted run: got %+v, error %v", run, err)
+	}
+	record(t, pool, 1, completed(4, 40))
+	if run, err := reader.SyncRun(t.Context(), 1, 4, 40); err != nil || run.Status != "running" {
+		t.Errorf("run whose end is not folded yet: got %+v, error %v", run, err)
+	}
 	if _, err := reader.SyncRun(t.Context(), 1, 3, 40); !errors.Is(err, domain.ErrNotFound) {
 		t.Errorf("run of another account: got %v, want ErrNotFound", err)
 	}

@@ -126,7 +126,7 @@ WITH next AS MATERIALIZED (
 	SELECT q.journal_id, q.account_id
 	FROM state.sync_queue q
 	JOIN state.accounts a ON a.journal_id = q.journal_id AND a.account_id = q.account_id
-	WHERE (q.started_at IS NULL OR a.lease_until < $1) AND a.erased_by IS NULL
+	WHERE (q.started_at IS NULL OR a.lease_until IS NULL OR a.lease_until < $1) AND a.erased_by IS NULL
 	ORDER BY q.queued_at, q.account_id
 	LIMIT 1
 	FOR UPDATE SKIP LOCKED),

@@ -209,6 +209,26 @@ func TestCancelAndOutcome(t *testing.T) {
 	outcome(12, "success", nil)
 }
 
+// TestFreeLeases starts a program after its predecessor was killed: its run goes on at once.
+func TestFreeLeases(t *testing.T) {
+	t.Parallel()
+	_, q, _ := newQueue(t)
+	if _, err := q.Enqueue(t.Context(), 1, 1, 10, "request"); err != nil {
+		t.Fatal(err)
+	}
+	killed := claim(t, q)
+	none(t, q)
+	if err := q.FreeLeases(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if run := claim(t, q); run.Account != 1 || run.Lease != 2 {
+		t.Errorf("got %+v, want account 1 under lease 2", run)
+	}
+	if _, err := q.Renew(t.Context(), killed); !errors.Is(err, domain.ErrConflict) {
+		t.Errorf("renew the old lease: got %v, want ErrConflict", err)
+	}
+}
+
 // TestClaimRace lets workers claim at once: each run goes to one of them.
 func TestClaimRace(t *testing.T) {
 	t.Parallel()

@@ -49,9 +49,22 @@ const commitRead = `COMMIT`
 // of them, which needs a search path, everything is one round trip. It returns
 // domain.ErrUnavailable if there is no live generation.
 func (v view) read(ctx context.Context, questions ...question) error {
+	answered := false
+	for i := range questions {
+		scan := questions[i].scan
+		questions[i].scan = func(rows pgx.Rows) error { answered = true; return scan(rows) }
+	}
+	err := v.readOnce(ctx, questions)
+	if outdated(err) && !answered {
+		err = v.readOnce(ctx, questions)
+	}
+	return v.judge(err)
+}
+
+func (v view) readOnce(ctx context.Context, questions []question) error {
 	conn, err := v.pool.Acquire(ctx)
 	if err != nil {
-		return translate(err)
+		return err
 	}
 	defer conn.Release()
 	known := preparedOn(conn.Conn())
@@ -65,10 +78,21 @@ func (v view) read(ctx context.Context, questions ...question) error {
 	} else {
 		err = v.askFirst(ctx, conn.Conn(), questions, rare)
 	}
-	if conn.Conn().PgConn().TxStatus() != 'I' && !conn.Conn().IsClosed() {
+	switch {
+	case conn.Conn().IsClosed():
+	case outdated(err):
+		_ = conn.Conn().Close(context.WithoutCancel(ctx))
+	case conn.Conn().PgConn().TxStatus() != 'I':
 		_, _ = conn.Exec(context.WithoutCancel(ctx), "ROLLBACK") // if it fails, Release drops the connection
 	}
-	return v.judge(err)
+	return err
+}
+
+// outdated reports whether a connection has lost its prepared statements, as behind
+// a pooler, or their result has changed. It is given up then.
+func outdated(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && (refused.Code == "26000" || refused.Code == "0A000")
 }
 
 // ask sends all in one round trip.
@@ -140,6 +164,9 @@ func (v view) judge(err error) error {
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) && refused.Code == "42P01" && !errors.Is(err, errNoGeneration) {
 		err = errors.Join(errNoGeneration, err) // undefined_table: dropped since the pointer was read
+	}
+	if outdated(err) {
+		err = errors.Join(domain.ErrUnavailable, err)
 	}
 	return fmt.Errorf("read model %s: %w", v.projection, translate(err))
 }

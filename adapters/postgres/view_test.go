@@ -224,3 +224,18 @@ func TestOpen(t *testing.T) {
 		}
 	}
 }
+
+// TestLostStatements takes the prepared statements away, as a pooler does.
+func TestLostStatements(t *testing.T) {
+	t.Parallel()
+	pool := open(t)
+	foldMail(t, pool, live(t, pool, "mail", 1), 1, newMail(1, 5))
+	reader := newMailReader(pool)
+	for range 3 {
+		page, err := reader.Messages(t.Context(), queries.MessageFilter{Journal: 1}, false, newest, firstPage)
+		if err != nil || page.Count != 5 {
+			t.Fatalf("got %d messages, error %v; want 5", page.Count, err)
+		}
+		exec(t, pool, `DEALLOCATE ALL`)
+	}
+}
