@@ -140,6 +140,9 @@ func diff(want, got []tableDigest) string {
 // tables may be others: what differs is only logged.
 func (m *ReadModel[S]) count(ctx context.Context, j events.JournalID, old, gen projections.Generation) (string, error) {
 	err := pgx.BeginFunc(ctx, m.log.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, noTimeouts); err != nil {
+			return err
+		}
 		at, err := m.lock(ctx, tx, j, old, gen)
 		if err != nil || at[old.Number] != at[gen.Number] {
 			return err

@@ -48,6 +48,10 @@ type Consumer struct {
 	opts  ConsumerOptions
 	db    *stdsql.DB // of the subscribers: they hold a connection while a journal is handled
 
+	// Catching up takes at most half of the pool's connections, long backlogs as many
+	// as there are CPUs: requests need some too.
+	quick, long chan struct{}
+
 	mu      sync.Mutex
 	running map[model][]*lagSchema
 }
@@ -58,7 +62,11 @@ func NewConsumer(l *Log, tasks []projections.Task, opts ConsumerOptions) *Consum
 		opts.Shards = runtime.GOMAXPROCS(0)
 	}
 	l.Register(tasks...)
-	return &Consumer{log: l, tasks: tasks, opts: opts, running: map[model][]*lagSchema{}}
+	half := max(1, int(l.pool.Config().MaxConns)/2)
+	return &Consumer{
+		log: l, tasks: tasks, opts: opts, running: map[model][]*lagSchema{},
+		quick: make(chan struct{}, half), long: make(chan struct{}, min(half, runtime.GOMAXPROCS(0))),
+	}
 }
 
 // Run follows the log until ctx ends; a batch that has begun is finished. A task
@@ -244,7 +252,7 @@ func (c *Consumer) handler(ctx context.Context, s *lagSchema, task projections.T
 			return nil
 		}
 		for range batchesInARow {
-			more, err := catchUp(ctx, task, gen, journal)
+			more, err := c.catchUp(ctx, s, task, gen, journal)
 			var stopped *StoppedError
 			if errors.As(err, &stopped) {
 				c.log.log.Error("projection stopped", slog.String("projection", task.Name),
@@ -270,7 +278,17 @@ func (c *Consumer) handler(ctx context.Context, s *lagSchema, task projections.T
 }
 
 // catchUp finishes its batch though ctx ends meanwhile.
-func catchUp(ctx context.Context, task projections.Task, gen projections.Generation, j events.JournalID) (bool, error) {
+func (c *Consumer) catchUp(ctx context.Context, s *lagSchema, task projections.Task, gen projections.Generation, j events.JournalID) (bool, error) {
+	slots := c.quick
+	if s.long == nil {
+		slots = c.long
+	}
+	select {
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
+	case <-ctx.Done():
+		return false, nil // the journal lags at the next start
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), batchDeadline)
 	defer cancel()
 	return task.CatchUp(ctx, gen, j)

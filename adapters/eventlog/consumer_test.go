@@ -121,6 +121,44 @@ func TestNotifyWakesAnotherProcess(t *testing.T) {
 	}
 }
 
+// TestListenIsMadeAnew cuts the connection that listens: what was notified
+// meanwhile is found when it is back.
+func TestListenIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	l := newTestLog(t)
+	other := otherLog(t, l)
+	_, _, task := newToy(l)
+	consume(t, l, task)
+	await(t, l, 1, write(t, l, 1, toyMessage(1, 1, 1, "order")))
+	for id := domain.MessageID(2); id < 5; id++ {
+		cut := scan(t, l, `SELECT count(pg_terminate_backend(pid))::text FROM pg_stat_activity
+			WHERE datname = current_database() AND query LIKE 'LISTEN%'`)
+		if cut != "1" {
+			t.Fatalf("cut %s connections, want 1", cut)
+		}
+		pos := write(t, other, 1, toyMessage(1, 1, id, "order"))
+		begin := time.Now()
+		await(t, l, 1, pos)
+		if took := time.Since(begin); took > 10*time.Second {
+			t.Errorf("found after %v: by a sweep, not since the connection is back", took)
+		}
+		if err := listens(t, l); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// listens waits until a connection listens.
+func listens(t testing.TB, l *Log) error {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if scan(t, l, `SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'`) == "1" {
+			return nil
+		}
+	}
+	return errors.New("nobody listens")
+}
+
 // TestPoisonIsMendedByItself: the others go on meanwhile, and nobody asks again.
 func TestPoisonIsMendedByItself(t *testing.T) {
 	t.Parallel()
@@ -247,5 +285,40 @@ func TestConsumersOfTwoProcesses(t *testing.T) {
 	}
 	if got := scan(t, l, fmt.Sprintf(`SELECT count(*)::text FROM %s.mail`, live(t, task).Schema)); got != "200" {
 		t.Errorf("got %s rows, want 200", got)
+	}
+}
+
+// TestShutdownFinishesTheBatch ends the consumer while a batch is being folded.
+func TestShutdownFinishesTheBatch(t *testing.T) {
+	t.Parallel()
+	l := newTestLog(t)
+	p := (&toy{}).projection()
+	inner, began, finish := p.Apply, make(chan struct{}), make(chan struct{})
+	p.Apply = func(ctx context.Context, s toyStore, batch []events.Recorded) error {
+		close(began)
+		<-finish
+		return inner(ctx, s, batch)
+	}
+	task := projections.Bind(p, toyModel(l))
+	if _, err := task.Build(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- NewConsumer(l, []projections.Task{task}, ConsumerOptions{}).Run(ctx) }()
+	write(t, l, 1, toyMessage(1, 1, 1, "order"))
+	<-began
+	stop()
+	select {
+	case <-ended:
+		t.Error("ended in the middle of a batch")
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(finish)
+	if err := <-ended; err != nil {
+		t.Errorf("consumer: %v", err)
+	}
+	if got := scan(t, l, `SELECT format('%s %s', c.position, b.messages) FROM log.checkpoints c, toy_g1.box b WHERE c.journal_id = 1`); got != "1 1" {
+		t.Errorf("got checkpoint and messages %q, want \"1 1\"", got)
 	}
 }

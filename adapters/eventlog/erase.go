@@ -29,8 +29,7 @@ SELECT j.journal_id, 0::bigint, j.erased_by FROM log.journals j
 WHERE j.erased_by IS NOT NULL AND coalesce((SELECT c.meta IS NOT NULL FROM log.commits c
 	WHERE c.journal_id = j.journal_id AND c.last_position < j.erased_by ORDER BY c.last_position DESC LIMIT 1), true)
 ORDER BY j.journal_id`
-	eraseLock   = `SELECT pg_advisory_lock(hashtextextended('imap2api erase', 0))`
-	eraseUnlock = `SELECT pg_advisory_unlock(hashtextextended('imap2api erase', 0))`
+	eraseLock = `SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock(hashtextextended('imap2api erase', 0))`
 )
 
 // Raw messages go with their uses, a thousand at a time. Account 0 is all of a user.
@@ -96,14 +95,11 @@ func (l *Log) Erase(ctx context.Context) error {
 		return fmt.Errorf("erase: %w", err)
 	}
 	defer conn.Release()
+	// The lock is of the session, which ends with the erasure whatever happens.
+	defer conn.Conn().Close(context.WithoutCancel(ctx)) //nolint:errcheck // it is being given up
 	if _, err := conn.Exec(ctx, eraseLock); err != nil {
 		return fmt.Errorf("wait for another erasure: %w", err)
 	}
-	defer func() { // a connection that keeps the lock is of no use
-		if _, err := conn.Exec(context.WithoutCancel(ctx), eraseUnlock); err != nil {
-			_ = conn.Conn().Close(context.WithoutCancel(ctx))
-		}
-	}()
 	var all []erasure
 	for _, query := range []string{accountsToErase, usersToErase} {
 		rows, err := l.pool.Query(ctx, query)
@@ -278,7 +274,12 @@ func (l *Log) eraseDone(ctx context.Context, e erasure) error {
 // a raw message just then (which the foreign key of its use tells).
 func (l *Log) retry(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	for try := 1; ; try++ {
-		err := pgx.BeginFunc(ctx, l.pool, fn)
+		err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, noTimeouts); err != nil {
+				return err
+			}
+			return fn(tx)
+		})
 		var pgErr *pgconn.PgError
 		used := errors.As(err, &pgErr) && pgErr.Code == codeForeignKey
 		if err == nil || try == eraseTries || !used && !isTransient(err) {

@@ -22,7 +22,9 @@ const (
 SELECT n.i FROM unnest($2::bytea[]) WITH ORDINALITY n(sha256, i)
 WHERE NOT EXISTS (SELECT FROM raw.messages m WHERE m.journal_id = $1 AND m.sha256 = n.sha256)`
 
-	rawsQuery = `SELECT sha256, size, codec, data FROM raw.messages WHERE journal_id = $1 AND location IS NULL`
+	rawsQuery = `
+SELECT sha256, size, codec, data FROM raw.messages
+WHERE journal_id = $1 AND sha256 > $2 AND location IS NULL ORDER BY sha256 LIMIT 100`
 
 	endsQuery = `
 SELECT j.position, coalesce((SELECT max(last_position) FROM log.commits WHERE journal_id = $1), 0),
@@ -78,31 +80,42 @@ var rawDecoders = sync.Pool{New: func() any {
 func (c *chainCheck) raws(ctx context.Context) error {
 	c.slots <- struct{}{}
 	defer func() { <-c.slots }()
-	rows, err := c.log.pool.Query(ctx, rawsQuery, int64(c.head.Journal))
+	dec := rawDecoders.Get().(*zstd.Decoder)
+	defer rawDecoders.Put(dec)
+	after, err := []byte{}, error(nil)
+	for after != nil && err == nil {
+		after, err = c.rawPage(ctx, dec, after)
+	}
 	if err != nil {
 		return fmt.Errorf("read raw messages: %w", err)
 	}
+	return nil
+}
+
+// rawPage verifies the raw messages that come next, and returns the last, nil if
+// there was none.
+func (c *chainCheck) rawPage(ctx context.Context, dec *zstd.Decoder, after []byte) (last []byte, err error) {
+	rows, err := c.log.pool.Query(ctx, rawsQuery, int64(c.head.Journal), after)
+	if err != nil {
+		return nil, err
+	}
 	defer rows.Close()
-	dec := rawDecoders.Get().(*zstd.Decoder)
-	defer rawDecoders.Put(dec)
 	for rows.Next() {
 		var (
-			sum, data pgtype.DriverBytes
-			size      int64
-			codec     int16
+			data  pgtype.DriverBytes // of the row only
+			size  int64
+			codec int16
 		)
-		if err := rows.Scan(&sum, &size, &codec, &data); err != nil {
-			return fmt.Errorf("read raw messages: %w", err)
+		last = nil
+		if err := rows.Scan(&last, &size, &codec, &data); err != nil {
+			return nil, err
 		}
-		if err := checkRaw(dec, sum, size, codec, data); err != nil {
-			c.damage(0, 0, "raw message %s: %v", hex.EncodeToString(sum), err)
+		if err := checkRaw(dec, last, size, codec, data); err != nil {
+			c.damage(0, 0, "raw message %s: %v", hex.EncodeToString(last), err)
 		}
 		c.verifier.raws.Add(1)
 	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("read raw messages: %w", err)
-	}
-	return nil
+	return last, rows.Err()
 }
 
 // checkRaw unpacks octets piece by piece and compares their hash and number.
