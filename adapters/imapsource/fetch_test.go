@@ -145,8 +145,8 @@ func TestRefusedMessages(t *testing.T) {
 		t.Parallel()
 		s := refuse("2", "NO [SERVERBUG] internal error").start(t)
 		wantAllBut(t, s, s.all(t, s.conn(t, Options{})), "NO [SERVERBUG] internal error")
-		if s.conns != 1 {
-			t.Errorf("took %d connections", s.conns)
+		if n := s.connections(); n != 1 {
+			t.Errorf("took %d connections", n)
 		}
 	})
 	t.Run("some", func(t *testing.T) {
@@ -246,10 +246,16 @@ func TestUIDValidityChangedAtReconnect(t *testing.T) {
 	s := &scripted{Messages: messages(5)}
 	s.Message = func(c *scriptedConn, uid uint32, _ string) (string, bool) {
 		if uid == 3 {
-			s.Validity++
 			c.Close()
 		}
 		return "", uid == 3
+	}
+	s.Answer = func(c *scriptedConn, tag, command string) bool {
+		if c.N == 1 || !strings.HasPrefix(command, "EXAMINE") {
+			return false
+		}
+		c.send("* 5 EXISTS\r\n* OK [UIDVALIDITY 8] x\r\n" + tag + " OK done\r\n")
+		return true
 	}
 	s.start(t)
 	o := s.all(t, s.conn(t, Options{}))

@@ -354,7 +354,7 @@ func TestGarbageAtOneMessage(t *testing.T) {
 	}
 	s.start(t)
 	wantAllBut(t, s, s.all(t, s.conn(t, Options{})), "connection breaks")
-	if n := s.conns; n > 12 {
+	if n := s.connections(); n > 12 {
 		t.Errorf("took %d connections", n)
 	}
 }
@@ -462,8 +462,8 @@ func TestSilenceBetweenCommandsIsNoFault(t *testing.T) {
 	c := s.conn(t, Options{CommandTimeout: 20 * time.Millisecond})
 	<-time.After(60 * time.Millisecond) // three times what a command may take
 	wantAll(t, s, s.all(t, c))
-	if s.conns != 1 {
-		t.Errorf("took %d connections", s.conns)
+	if n := s.connections(); n != 1 {
+		t.Errorf("took %d connections", n)
 	}
 }
 

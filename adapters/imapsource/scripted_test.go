@@ -24,8 +24,7 @@ type scripted struct {
 	Caps     string
 	Boxes    string            // untagged answers to LIST
 	Messages map[uint32]string // by UID
-	Validity uint32
-	Search   string // untagged answer to UID SEARCH for all; "": the UIDs of Messages
+	Search   string            // untagged answer to UID SEARCH for all; "": the UIDs of Messages
 
 	// Answer may answer a command instead; it reports whether it did.
 	Answer func(c *scriptedConn, tag, command string) bool
@@ -83,9 +82,6 @@ func (s *scripted) start(t *testing.T) *scripted {
 	if s.Caps == "" {
 		s.Caps = "IMAP4rev1 ESEARCH CONDSTORE LIST-EXTENDED LIST-STATUS SPECIAL-USE"
 	}
-	if s.Validity == 0 {
-		s.Validity = 7
-	}
 	s.listener = l
 	s.sorted = slices.Sorted(maps.Keys(s.Messages))
 	open := make(map[net.Conn]bool)
@@ -132,6 +128,13 @@ func (s *scripted) serve(c *scriptedConn) {
 	}
 }
 
+// connections returns how many there were.
+func (s *scripted) connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conns
+}
+
 // seen returns the commands so far that begin with a word.
 func (s *scripted) seen(prefix string) []string {
 	s.mu.Lock()
@@ -156,7 +159,7 @@ func (s *scripted) answer(c *scriptedConn, tag, command string) {
 		if uids := s.uids(); len(uids) > 0 {
 			next = uids[len(uids)-1] + 1
 		}
-		c.send(fmt.Sprintf("* %d EXISTS\r\n* OK [UIDVALIDITY %d] x\r\n* OK [UIDNEXT %d] x\r\n* OK [HIGHESTMODSEQ 9] x\r\n", len(s.Messages), s.Validity, next))
+		c.send(fmt.Sprintf("* %d EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT %d] x\r\n* OK [HIGHESTMODSEQ 9] x\r\n", len(s.Messages), next))
 	case strings.HasPrefix(command, "UID SEARCH"):
 		c.send(s.search(tag, command))
 	case strings.HasPrefix(command, "UID FETCH"):
