@@ -88,10 +88,7 @@ type accountRun struct {
 // mail server ends the run and is no error. An error means that nothing of the end could be
 // recorded: the database is away, the lease is lost, the account erased or ctx has ended.
 func (h *SyncAccountHandler) Handle(ctx context.Context, run Run, p *progress) error {
-	settings, login, err := h.passwords.AccountLogin(ctx, run.Journal, run.Account)
-	if err != nil {
-		return fmt.Errorf("login of account %d: %w", run.Account, err)
-	}
+	settings, login, noLogin := h.passwords.AccountLogin(ctx, run.Journal, run.Account)
 	r := &accountRun{
 		SyncAccountHandler: h, Run: run, settings: settings, progress: p, now: h.opts.Now(),
 		messageID: &idBlock{journal: h.journal, kind: domain.IDMessage},
@@ -100,9 +97,12 @@ func (h *SyncAccountHandler) Handle(ctx context.Context, run Run, p *progress) e
 	if err := r.recordStart(ctx); err != nil {
 		return err
 	}
-	err = r.run(ctx, login)
-	if err != nil && !r.canEnd(ctx, err) {
-		return err
+	err := noLogin
+	if err == nil {
+		err = r.run(ctx, login)
+	}
+	if err != nil && !canEnd(ctx, err) {
+		return fmt.Errorf("sync account %d: %w", run.Account, err)
 	}
 	if told := r.tellThreads(ctx); told != nil {
 		return told
@@ -110,14 +110,13 @@ func (h *SyncAccountHandler) Handle(ctx context.Context, run Run, p *progress) e
 	return r.recordEnd(ctx, err)
 }
 
-// canEnd reports whether a run that failed with err can be recorded as ended: not if the
-// fault is ours, then it is tried again.
-func (r *accountRun) canEnd(ctx context.Context, err error) bool {
+// canEnd reports whether a run that failed with err ends with it. If the program stops,
+// the lease is lost or the database is away, the run is given up and goes on elsewhere or later.
+func canEnd(ctx context.Context, err error) bool {
 	if errors.Is(context.Cause(ctx), errCancelled) {
 		return true
 	}
-	var source *SourceError
-	return ctx.Err() == nil && errors.As(err, &source)
+	return ctx.Err() == nil && !errors.Is(err, domain.ErrConflict) && !errors.Is(err, domain.ErrNotFound) && !errors.Is(err, domain.ErrUnavailable)
 }
 
 // scope returns the scope of a decision of this run.
@@ -132,7 +131,7 @@ func (r *accountRun) recordStart(ctx context.Context) error {
 		if s.Account == nil {
 			return Decision{}, domain.ErrNotFound
 		}
-		r.failures = s.Account.Failures
+		r.failures, r.settings = s.Account.Failures, s.Account.Settings
 		r.started = events.SyncStarted{
 			Sync: r.Sync, Account: r.Account, AccountName: r.settings.Name, Trigger: r.Cause,
 			Initial: !s.Account.SyncedOnce, QueuedAt: r.QueuedAt, StartedAt: r.now,
@@ -249,6 +248,10 @@ func (r *accountRun) failure(ctx context.Context, failed error) (code, message s
 	var source *SourceError
 	if errors.As(failed, &source) {
 		return source.Code, source.Message
+	}
+	if failed != nil {
+		r.log.Error("sync failed by a fault of ours", slog.Int64("account", int64(r.Account)), slog.Any("err", failed))
+		return CodeInternal, "The sync failed by an internal error."
 	}
 	ok := len(r.mailboxes) == 0
 	for _, m := range r.mailboxes {

@@ -115,6 +115,7 @@ var errCancelled = errors.New("cancelled by request")
 
 // carryOut runs one sync, keeping its lease.
 func (s *Syncer) carryOut(ctx context.Context, run Run) {
+	stopped := ctx.Done()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	progress := &progress{}
@@ -130,11 +131,20 @@ func (s *Syncer) carryOut(ctx context.Context, run Run) {
 		s.runs.Notify()
 		return
 	}
+	defer s.rest(stopped) // a fault that stays is not tried without a pause
 	s.log.Warn("sync run given up", slog.Int64("account", int64(run.Account)), slog.Int64("sync", int64(run.Sync)), slog.Any("err", err))
 	release, end := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer end()
 	if err := s.runs.Release(release, run); err != nil {
 		s.log.Warn("release sync run", slog.Int64("account", int64(run.Account)), slog.Any("err", err))
+	}
+}
+
+// rest holds a worker back after a failure, unless the program stops.
+func (s *Syncer) rest(stopped <-chan struct{}) {
+	select {
+	case <-stopped:
+	case <-time.After(10 * s.opts.Tick):
 	}
 }
 
