@@ -110,11 +110,20 @@ FROM state.mailboxes
 WHERE journal_id = $1 AND mailbox_id = ANY ($2::bigint[])`
 
 // The thread of a known message is the one that it is in now.
+//
+// OFFSET, here and below, keeps the planner at one look into the index for each
+// key. Before the first ANALYZE of a table that grows fast, as in the first sync
+// of an account, it takes a journal for small and reads the whole of it: 800 ms
+// for 2,000 nodes among 400,000, and 15 ms so.
 const loadKnown = `
 SELECT m.mailbox_id, m.uid, m.id, coalesce(g.into_id, m.thread_id), m.mod_seq, m.flags, m.sha256, m.msg_id, m.msg_key,
 	m.size, m.internal_date, m.date
 FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS r (mailbox_id, lo, hi)
-JOIN state.messages m ON m.journal_id = $1 AND m.mailbox_id = r.mailbox_id AND m.uid BETWEEN r.lo AND r.hi
+CROSS JOIN LATERAL (
+	SELECT * FROM state.messages
+	WHERE journal_id = $1 AND mailbox_id = r.mailbox_id AND uid BETWEEN r.lo AND r.hi
+	OFFSET 0
+) m
 LEFT JOIN state.thread_merges g ON g.journal_id = m.journal_id AND g.thread_id = m.thread_id`
 
 func (l *loaded) queueMailboxes(b *pgx.Batch, scope commands.Scope) {
@@ -176,14 +185,21 @@ func scanKnown(row pgx.CollectableRow) (commands.KnownAt, error) {
 const loadNodes = `
 SELECT t.kind, t.key, t.sub, coalesce(g.into_id, t.thread_id), t.people
 FROM unnest($3::smallint[], $4::bytea[], $5::bytea[]) AS n (kind, key, sub)
-JOIN state.threads t ON t.journal_id = $1 AND t.account_id = $2 AND t.kind = n.kind AND t.key = n.key AND t.sub = n.sub
+CROSS JOIN LATERAL (
+	SELECT * FROM state.threads
+	WHERE journal_id = $1 AND account_id = $2 AND kind = n.kind AND key = n.key AND sub = n.sub
+	OFFSET 0
+) t
 LEFT JOIN state.thread_merges g ON g.journal_id = t.journal_id AND g.thread_id = t.thread_id`
 
 const loadNodeRanges = `
 SELECT t.kind, t.key, t.sub, coalesce(g.into_id, t.thread_id), t.people
 FROM unnest($3::smallint[], $4::bytea[], $5::bytea[], $6::bytea[]) AS r (kind, key, lo, hi)
-JOIN state.threads t ON t.journal_id = $1 AND t.account_id = $2 AND t.kind = r.kind AND t.key = r.key
-	AND t.sub BETWEEN r.lo AND r.hi
+CROSS JOIN LATERAL (
+	SELECT * FROM state.threads
+	WHERE journal_id = $1 AND account_id = $2 AND kind = r.kind AND key = r.key AND sub BETWEEN r.lo AND r.hi
+	OFFSET 0
+) t
 LEFT JOIN state.thread_merges g ON g.journal_id = t.journal_id AND g.thread_id = t.thread_id`
 
 func (l *loaded) queueThreads(b *pgx.Batch, scope commands.Scope) {

@@ -73,18 +73,24 @@ func (j *Journal) Known(ctx context.Context, journal events.JournalID, mailbox d
 	return column(list, func(k commands.KnownAt) domain.Known { return k.Known }), err
 }
 
+// OFFSET keeps the planner from reading all messages where it has no statistics yet.
 const knownByMsgKey = `
 SELECT m.mailbox_id, m.uid, m.id, coalesce(g.into_id, m.thread_id), m.mod_seq, m.flags, m.sha256, m.msg_id, m.msg_key,
 	m.size, m.internal_date, m.date
-FROM state.messages m
+FROM unnest($3::bytea[]) AS k (msg_key)
+CROSS JOIN LATERAL (
+	SELECT * FROM state.messages
+	WHERE journal_id = $1 AND msg_key = k.msg_key AND msg_key <> ''
+	OFFSET 0
+) m
 JOIN state.mailboxes b ON b.journal_id = m.journal_id AND b.mailbox_id = m.mailbox_id AND b.account_id = $2
 LEFT JOIN state.thread_merges g ON g.journal_id = m.journal_id AND g.thread_id = m.thread_id
-WHERE m.journal_id = $1 AND m.msg_key = ANY ($3::bytea[]) AND m.msg_key <> ''
 ORDER BY m.mailbox_id, m.uid`
 
 // KnownByMsgKey returns where messages with these keys are in the account. The
 // zero key finds nothing.
 func (j *Journal) KnownByMsgKey(ctx context.Context, journal events.JournalID, acc domain.AccountID, keys []domain.Key) ([]commands.KnownAt, error) {
+	keys = lastOf(keys, func(k domain.Key) domain.Key { return k })
 	octets := column(keys, func(k domain.Key) []byte { return subOctets(k) })
 	return collect(ctx, j, "find messages by message-id", scanKnown, knownByMsgKey, int64(journal), int64(acc), octets)
 }
