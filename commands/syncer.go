@@ -131,8 +131,8 @@ func (s *Syncer) carryOut(ctx context.Context, run Run) {
 		s.runs.Notify()
 		return
 	}
-	defer s.rest(stopped) // a fault that stays is not tried without a pause
 	s.log.Warn("sync run given up", slog.Int64("account", int64(run.Account)), slog.Int64("sync", int64(run.Sync)), slog.Any("err", err))
+	s.rest(stopped) // a fault that stays is not tried without a pause
 	release, end := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer end()
 	if err := s.runs.Release(release, run); err != nil {
@@ -144,7 +144,7 @@ func (s *Syncer) carryOut(ctx context.Context, run Run) {
 func (s *Syncer) rest(stopped <-chan struct{}) {
 	select {
 	case <-stopped:
-	case <-time.After(10 * s.opts.Tick):
+	case <-time.After(2 * s.opts.Tick):
 	}
 }
 
