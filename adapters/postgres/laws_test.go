@@ -135,8 +135,11 @@ func (l *mailLog) someFlags() []domain.Flag {
 	return domain.Flags(out)
 }
 
+// longName is longer than a key of an index may be, and cannot be packed.
+var longName = domain.MailboxName("Größe/" + randomBase64(8000))
+
 func (l *mailLog) place(acc domain.AccountID) events.Place {
-	folder := []domain.MailboxName{"INBOX", "Sent", "Größe/Ärger"}[l.IntN(3)]
+	folder := []domain.MailboxName{"INBOX", "Sent", longName}[l.IntN(3)]
 	return events.Place{Mailbox: domain.MailboxID(int64(acc)*100 + int64(len(folder))), Folder: folder, UIDValidity: 1, UID: 1}
 }
 

@@ -46,7 +46,7 @@ const saveTallies = `
 INSERT INTO tally (journal_id, account_id, mailbox_id, folder, messages, unseen, size)
 SELECT @journal_id, * FROM unnest(@account_id::bigint[], @mailbox_id::bigint[], @folder::text[],
 	@messages::bigint[], @unseen::bigint[], @size::bigint[])
-ON CONFLICT (journal_id, account_id, mailbox_id, folder) DO UPDATE SET
+ON CONFLICT (journal_id, account_id, mailbox_id, md5(folder)) DO UPDATE SET
 	messages = tally.messages + excluded.messages, unseen = tally.unseen + excluded.unseen, size = tally.size + excluded.size`
 
 // makeThreads makes the rows of the named threads anew, and brings the number of
@@ -79,7 +79,7 @@ SELECT @journal_id, account_id, 0, '', sum(n), 0, 0
 FROM (SELECT account_id, 1 AS n FROM after UNION ALL SELECT account_id, -1 FROM before) AS change
 GROUP BY account_id
 HAVING sum(n) <> 0
-ON CONFLICT (journal_id, account_id, mailbox_id, folder) DO UPDATE SET messages = tally.messages + excluded.messages`
+ON CONFLICT (journal_id, account_id, mailbox_id, md5(folder)) DO UPDATE SET messages = tally.messages + excluded.messages`
 
 const deleteTallies = `DELETE FROM tally WHERE journal_id = $1 AND messages = 0 AND unseen = 0 AND size = 0`
 

@@ -58,6 +58,9 @@ func (l *messageList) where(s *statement) {
 	}
 	s.add(notErased)
 	l.inFolders(s, "m.folder = ")
+	if len(f.Folders) == 1 {
+		s.when("hashtextextended(m.folder, 0) = hashtextextended(", string(f.Folders[0]), "::text, 0)") // as the index has it
+	}
 	if l.free() {
 		l.whereFree(s)
 	}

@@ -34,6 +34,6 @@ CREATE TABLE thread_alias (                    -- earlier ids of a thread
 CREATE INDEX thread_alias_into ON thread_alias (journal_id, into_id);
 CREATE TABLE tally (                           -- what a mailbox holds under a name; mailbox 0: messages counts the account's threads
   journal_id  bigint NOT NULL, account_id bigint NOT NULL, mailbox_id bigint NOT NULL, folder text COLLATE "C" NOT NULL,
-  messages    bigint NOT NULL, unseen bigint NOT NULL, size bigint NOT NULL,
-  PRIMARY KEY (journal_id, account_id, mailbox_id, folder)
+  messages    bigint NOT NULL, unseen bigint NOT NULL, size bigint NOT NULL
 ) WITH (fillfactor = 50);
+CREATE UNIQUE INDEX tally_key ON tally (journal_id, account_id, mailbox_id, md5(folder)); -- a name may be longer than a key of an index
