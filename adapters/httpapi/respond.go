@@ -32,7 +32,7 @@ type timestamp string
 func stamp(t time.Time) timestamp {
 	t = t.UTC()
 	if t.Nanosecond()/1000 == 0 {
-		return timestamp(t.Format("2006-01-02T15:04:05Z"))
+		return timestamp(t.Format(time.RFC3339))
 	}
 	return timestamp(t.Format("2006-01-02T15:04:05.000000Z"))
 }
