@@ -152,7 +152,7 @@ func (c *Conn) reconnect(ctx context.Context) error {
 // drop gives a session up. Nothing waits for it: the library's Close would, for
 // whatever is not read.
 func (c *Conn) drop(s *session) {
-	s.wire.Close()
+	_ = s.wire.Close()
 	if c.sess == s {
 		c.sess = nil
 	}
@@ -171,7 +171,7 @@ func (c *Conn) during(ctx context.Context, s *session, fn func() error) error {
 // watch runs fn until the context ends. Its error is explained; after one that
 // is not the server's refusal the session is gone.
 func (c *Conn) watch(ctx context.Context, s *session, fn func() error) error {
-	stop := context.AfterFunc(ctx, func() { s.wire.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = s.wire.Close() })
 	err := fn()
 	if !stop() {
 		c.drop(s)

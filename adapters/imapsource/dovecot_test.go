@@ -70,7 +70,7 @@ func examined(t testing.TB, d *dovecottest.Server, u *dovecottest.User) (*Conn, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close() })
+	t.Cleanup(func() { _ = c.Close() })
 	if _, err := c.Examine(t.Context(), "INBOX"); err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +252,7 @@ func TestDovecotTooManyConnections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	if p := New(Options{}).Probe(t.Context(), loginAt(t, u, d.PlainAddr())); p.Code != commands.CodeThrottled {
 		t.Errorf("got %+v", p)
 	}
@@ -341,7 +341,7 @@ func TestDovecotUIDValidityChangesInMidFetch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	if _, err := c.Examine(t.Context(), "Work"); err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ func (r *receiver) fail(err error) {
 	if r.err == nil {
 		r.err = err
 	}
-	r.s.wire.Close()
+	_ = r.s.wire.Close()
 }
 
 // setAside plans a message anew that is so large that the connection was closed.

@@ -148,7 +148,7 @@ func (r *receiver) read(msg *imapclient.FetchMessageData) part {
 		p.bodySize = size
 		if size-want > skipOctets {
 			p.tooLarge, p.hasBody, p.body = true, false, nil
-			r.s.wire.Close()
+			_ = r.s.wire.Close()
 			return
 		}
 		// The end is read here, not by the library, to see that it comes.

@@ -286,7 +286,7 @@ func TestFlagsAndHeaders(t *testing.T) {
 			c.Close() // once, in the middle
 			return "", true
 		}
-		return fmt.Sprintf("* 5 FETCH (UID 5 }{\r\n"), uid == 5 // always
+		return "* 5 FETCH (UID 5 }{\r\n", uid == 5 // always
 	}
 	s.start(t)
 	c := s.conn(t, Options{})

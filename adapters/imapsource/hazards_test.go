@@ -447,7 +447,7 @@ func TestDribble(t *testing.T) {
 		defer tick.Stop()
 		for _, b := range []byte(s.plainMessage(2, "FLAGS INTERNALDATE BODY.PEEK[]")) {
 			<-tick.C
-			c.Write([]byte{b})
+			c.send(string([]byte{b}))
 		}
 		return ""
 	})

@@ -53,10 +53,10 @@ func (s *Source) connect(ctx context.Context, login commands.Login) (*opening, e
 	if err != nil {
 		return o, dialError(ctx, login, err)
 	}
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	if err := o.run(ctx, conn); err != nil {
-		conn.Close()
+		_ = conn.Close()
 		return o, err
 	}
 	return o, nil
@@ -147,7 +147,7 @@ func (o *opening) startTLS(ctx context.Context, preauth bool) error {
 		// What came in plain text after the OK would be read as if it were protected.
 		return tlsError(ctx, o.login, errors.New("octets between starttls and handshake"))
 	}
-	o.wire.Conn.SetReadDeadline(time.Time{})
+	_ = o.wire.Conn.SetReadDeadline(time.Time{})
 	t, err := o.src.handshake(ctx, o.wire.Conn, o.login)
 	if err != nil {
 		return tlsError(ctx, o.login, err)
@@ -233,7 +233,7 @@ func (o *opening) command(text string, next func(challenge string) (string, erro
 }
 
 func (o *opening) send(line string) error {
-	o.wire.Conn.SetWriteDeadline(time.Now().Add(o.src.opt.DialTimeout))
+	_ = o.wire.Conn.SetWriteDeadline(time.Now().Add(o.src.opt.DialTimeout))
 	if _, err := io.WriteString(o.wire.Conn, line+"\r\n"); err != nil {
 		return o.wire.fail(err)
 	}

@@ -108,7 +108,7 @@ func TestLogin(t *testing.T) {
 			var log bytes.Buffer
 			c, err := New(Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}).Open(t.Context(), login)
 			if err == nil {
-				defer c.Close()
+				defer func() { _ = c.Close() }()
 			}
 			_, message := "", ""
 			if err != nil {
@@ -182,12 +182,12 @@ func TestDial(t *testing.T) {
 		t.Fatal(err)
 	}
 	port := closed.Addr().(*net.TCPAddr).Port
-	closed.Close()
+	_ = closed.Close()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { silent.Close() })
+	t.Cleanup(func() { _ = silent.Close() })
 	quiet := silent.Addr().(*net.TCPAddr).Port
 	for name, test := range map[string]struct {
 		host string
@@ -310,11 +310,11 @@ func TestOldTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
+	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		if conn, err := l.Accept(); err == nil {
-			conn.(*tls.Conn).Handshake()
-			conn.Close()
+			_ = conn.(*tls.Conn).Handshake()
+			_ = conn.Close()
 		}
 	}()
 	login := commands.Login{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, UseTLS: true}

@@ -235,22 +235,19 @@ func (r *repair) date() bool {
 		r.out = append(r.out, value...)
 		return true
 	}
-	for _, layout := range []string{"_2-Jan-2006 15:04:05 MST", "_2-Jan-2006 15:04 -0700", "_2-Jan-2006 15:04:05"} {
-		t, err := time.Parse(layout, text)
-		if _, offset := t.Zone(); err == nil && (offset != 0 || !strings.HasSuffix(layout, "MST") || isUTC(text)) {
-			r.out = append(r.out, '"')
-			r.out = t.AppendFormat(r.out, dateLayout)
+	// Of other names of zones the offset is not known.
+	for _, zone := range []string{" GMT", " UTC", " UT", " Z"} {
+		if day, ok := strings.CutSuffix(text, zone); ok {
+			text = day + " +0000"
+		}
+	}
+	for _, layout := range []string{dateLayout, "_2-Jan-2006 15:04 -0700", "_2-Jan-2006 15:04:05"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			r.out = t.AppendFormat(append(r.out, '"'), dateLayout)
 			r.out = append(r.out, '"')
 			return true
 		}
 	}
 	r.out = append(r.out, unreadableDate...)
 	return true
-}
-
-// isUTC reports whether a date ends in a name of UTC: of other names the offset
-// is not known.
-func isUTC(date string) bool {
-	zone := date[strings.LastIndexByte(date, ' ')+1:]
-	return zone == "GMT" || zone == "UT" || zone == "UTC" || zone == "Z"
 }

@@ -48,12 +48,12 @@ type scriptedConn struct {
 	tag string // of a login that is going on
 }
 
-func (c *scriptedConn) send(text string) { io.WriteString(c.Conn, text) }
+func (c *scriptedConn) send(text string) { _, _ = io.WriteString(c.Conn, text) }
 
 // reset ends the connection by RST.
 func (c *scriptedConn) reset() {
-	c.Conn.(*net.TCPConn).SetLinger(0)
-	c.Close()
+	_ = c.Conn.(*net.TCPConn).SetLinger(0)
+	_ = c.Close()
 }
 
 // raw returns a message of the given size.
@@ -98,10 +98,10 @@ func (s *scripted) start(t *testing.T) *scripted {
 		}
 	})
 	t.Cleanup(func() {
-		l.Close()
+		_ = l.Close()
 		s.mu.Lock()
 		for c := range open {
-			c.Close()
+			_ = c.Close()
 		}
 		s.mu.Unlock()
 		s.done.Wait()
@@ -110,7 +110,7 @@ func (s *scripted) start(t *testing.T) *scripted {
 }
 
 func (s *scripted) serve(c *scriptedConn) {
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	c.send(s.Greeting)
 	lines := bufio.NewReader(c)
 	for {
@@ -284,7 +284,7 @@ func (s *scripted) conn(t *testing.T, opt Options) *Conn {
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
-	t.Cleanup(func() { c.Close() })
+	t.Cleanup(func() { _ = c.Close() })
 	if _, err := c.Examine(t.Context(), "INBOX"); err != nil {
 		t.Fatalf("examine: %v", err)
 	}
@@ -310,7 +310,7 @@ func (s *scripted) fetchAll(t *testing.T, c *Conn, uids domain.UIDSet, maxSize i
 		if _, twice := o.Got[uid]; twice {
 			t.Errorf("uid %d came twice", uid)
 		}
-		if want := s.Messages[uid]; string(m.Raw) != want && !(m.Truncated && strings.HasPrefix(want, string(m.Raw))) {
+		if want := s.Messages[uid]; string(m.Raw) != want && (!m.Truncated || !strings.HasPrefix(want, string(m.Raw))) {
 			t.Errorf("uid %d: got %d octets, want %d", uid, len(m.Raw), len(want))
 		}
 		o.Got[uid] = m

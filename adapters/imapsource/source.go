@@ -96,7 +96,7 @@ func (s *Source) probe(ctx context.Context, login commands.Login) (p commands.Pr
 		return p
 	}
 	conn := &Conn{src: s, login: login, sess: o.session()}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	boxes, err := conn.List(ctx)
 	if err != nil {
 		p.Code, p.Message = codeAndMessage(err)

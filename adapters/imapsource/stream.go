@@ -133,7 +133,7 @@ func (st *stream) chunk(ctx context.Context, b *batch, fn func(part) error) erro
 			b.last = p.uid
 			if err := fn(p); err != nil {
 				failed = &consumerError{err}
-				s.wire.Close()
+				_ = s.wire.Close()
 			}
 		}
 		err := cmd.Close()

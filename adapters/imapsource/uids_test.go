@@ -143,7 +143,7 @@ func TestExamine(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer c.Close()
+			defer func() { _ = c.Close() }()
 			got, err := c.Examine(t.Context(), "Work")
 			if code(err) != test.code || got != test.want {
 				t.Errorf("got %+v, error %v; want %+v, %q", got, err, test.want, test.code)

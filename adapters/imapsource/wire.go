@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,7 +72,7 @@ func (w *wire) begin() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.running++
-	w.Conn.SetReadDeadline(time.Now().Add(w.timeout)) // a read may be waiting already
+	_ = w.Conn.SetReadDeadline(time.Now().Add(w.timeout)) // a read may be waiting already
 }
 
 // end takes back begin. Between commands a server may be silent for ever.
@@ -79,7 +80,7 @@ func (w *wire) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.running--; w.running == 0 {
-		w.Conn.SetReadDeadline(time.Time{})
+		_ = w.Conn.SetReadDeadline(time.Time{})
 	}
 }
 
@@ -129,12 +130,12 @@ type socketReader struct{ w *wire }
 func (r socketReader) Read(p []byte) (int, error) {
 	r.w.mu.Lock()
 	if r.w.running > 0 {
-		r.w.Conn.SetReadDeadline(time.Now().Add(r.w.timeout))
+		_ = r.w.Conn.SetReadDeadline(time.Now().Add(r.w.timeout))
 	}
 	r.w.mu.Unlock()
 	n, err := r.w.Conn.Read(p)
 	if err != nil {
-		r.w.fail(err)
+		_ = r.w.fail(err)
 	}
 	return n, err
 }
@@ -193,7 +194,7 @@ func (w *wire) exactly(lit imap.LiteralReader, n int64) (body []byte, ok bool) {
 func (w *wire) next() error {
 	frag, err := w.br.ReadSlice('\n')
 	whole := err == nil
-	if err != nil && err != bufio.ErrBufferFull && len(frag) == 0 {
+	if err != nil && !errors.Is(err, bufio.ErrBufferFull) && len(frag) == 0 {
 		return err
 	}
 	first, begun := !w.inside, !w.inside || len(w.tail) == 0
@@ -240,7 +241,7 @@ const maxLiteralMark = 32
 func (w *wire) endFragment(frag []byte) error {
 	end := frag
 	if len(frag) < maxLiteralMark && len(w.tail) > 0 {
-		end = append(w.tail, frag...)
+		end = slices.Concat(w.tail, frag)
 	}
 	w.tail = w.tail[:0]
 	size, ofBody, ok := literalMark(end)
