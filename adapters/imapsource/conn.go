@@ -286,7 +286,7 @@ func (c *Conn) Close() error {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			s.client.Logout().Wait()
+			_ = s.client.Logout().Wait()
 		}()
 		t := time.NewTimer(time.Second)
 		defer t.Stop()

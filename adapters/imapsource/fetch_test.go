@@ -74,7 +74,7 @@ func TestConsumerErrorEndsFetchAndCloseIsQuick(t *testing.T) {
 	}
 	wantAll(t, s, s.all(t, c)) // and the connection is usable, by being a new one
 	begin := time.Now()
-	if c.Close(); time.Since(begin) > 3*time.Second {
+	if _ = c.Close(); time.Since(begin) > 3*time.Second {
 		t.Errorf("close took %v", time.Since(begin))
 	}
 }
@@ -86,7 +86,7 @@ func TestCloseDoesNotWaitForServer(t *testing.T) {
 	s.start(t)
 	c := s.conn(t, Options{})
 	begin := time.Now()
-	if c.Close(); time.Since(begin) > 3*time.Second {
+	if _ = c.Close(); time.Since(begin) > 3*time.Second {
 		t.Errorf("close took %v", time.Since(begin))
 	}
 }
@@ -246,7 +246,7 @@ func TestUIDValidityChangedAtReconnect(t *testing.T) {
 	s := &scripted{Messages: messages(5)}
 	s.Message = func(c *scriptedConn, uid uint32, _ string) (string, bool) {
 		if uid == 3 {
-			c.Close()
+			_ = c.Close()
 		}
 		return "", uid == 3
 	}

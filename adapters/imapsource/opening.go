@@ -233,7 +233,7 @@ func (o *opening) command(text string, next func(challenge string) (string, erro
 }
 
 func (o *opening) send(line string) error {
-	_ = o.wire.Conn.SetWriteDeadline(time.Now().Add(o.src.opt.DialTimeout))
+	_ = o.wire.SetWriteDeadline(time.Now().Add(o.src.opt.DialTimeout))
 	if _, err := io.WriteString(o.wire.Conn, line+"\r\n"); err != nil {
 		return o.wire.fail(err)
 	}
