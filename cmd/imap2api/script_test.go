@@ -1,0 +1,313 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/imap2api/imap2api/adapters/imapsource/dovecottest"
+	"github.com/imap2api/imap2api/adapters/postgres/pgtest"
+	"github.com/imap2api/imap2api/adapters/postgres/privpg"
+)
+
+// TestScript runs the stories of testdata/script with the real program, a
+// private Postgres and a private Dovecot. The commands that they have beside those of testscript:
+//
+//	mailbox                          a new login at Dovecot: $MAIL_USER, $MAIL_PASSWORD
+//	deliver FOLDER FILE [FLAG...]    a message arrives
+//	mail create|delete|recreate FOLDER, mail rename FOLDER FOLDER
+//	mail flag|unflag FOLDER FILE FLAG..., mail expunge FOLDER FILE, mail move|copy FOLDER FILE FOLDER
+//	serve [FLAG...]                  starts the program; terminate asks it to end, crash kills it
+//	login USER PASSWORD              gets $TOKEN
+//	account NAME [FIELD=VALUE...]    adds the mailbox as an IMAP server: $SERVER
+//	sync                             syncs it and waits
+//	api [-status N] METHOD PATH [JSON]   asks; the body is stdout
+//	value PATH WANT                  compares a value in the JSON of stdout; capture VAR PATH keeps it
+//	snapshot FILE                    all that can be read of mail
+//	database                         an external database: $DATABASE_URL
+//	sql STATEMENT                    runs SQL in $DATABASE_URL or in the database of the program
+func TestScript(t *testing.T) {
+	t.Parallel()
+	dovecot := dovecottest.Start(t, dovecottest.Options{})
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script", WorkdirRoot: openTempDir(t), RequireExplicitExec: true, RequireUniqueNames: true,
+		Setup: func(env *testscript.Env) error {
+			t, ok := env.T().(testing.TB)
+			if !ok {
+				return errors.New("this testscript has no testing.TB")
+			}
+			own, err := settings(env.WorkDir)
+			if err != nil {
+				return err
+			}
+			s := &story{t: t, dovecot: dovecot}
+			env.Values[storyKey{}] = s
+			env.Defer(s.end)
+			env.Vars = append(append(env.Vars, own...), "ADMIN_PASSWORD="+adminPassword, "MAIL_HOST=127.0.0.2", fmt.Sprint("MAIL_PORT=", dovecot.Port))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"mailbox": verb((*story).mailbox), "deliver": verb((*story).deliver), "mail": verb((*story).mail),
+			"serve": verb((*story).serve), "terminate": verb((*story).terminate), "crash": verb((*story).crash),
+			"login": verb((*story).login), "account": verb((*story).account), "sync": verb((*story).sync), "api": verb((*story).api),
+			"value": verb((*story).value), "capture": verb((*story).capture), "snapshot": verb((*story).snapshot),
+			"database": verb((*story).database), "sql": verb((*story).sql),
+		},
+	})
+}
+
+type storyKey struct{}
+
+// A story is the state of a script.
+type story struct {
+	t       testing.TB
+	dovecot *dovecottest.Server
+	user    *dovecottest.User
+	program *program
+}
+
+// verb makes a method a command of scripts.
+func verb(run func(*story, *testscript.TestScript, []string) error) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		err := run(ts.Value(storyKey{}).(*story), ts, args)
+		if !neg {
+			ts.Check(err)
+		} else if err == nil {
+			ts.Fatalf("succeeds unexpectedly")
+		}
+	}
+}
+
+// end stops what the script has left running.
+func (s *story) end() {
+	if s.program == nil {
+		return
+	}
+	if s.t.Failed() {
+		s.t.Logf("log of the program:\n%s", s.program.log.news())
+	}
+	s.program.kill()
+}
+
+func (s *story) serve(ts *testscript.TestScript, args []string) error {
+	if s.program != nil {
+		return errors.New("the program runs already")
+	}
+	env := ownEnvironment()
+	for _, name := range settingNames() {
+		if value := ts.Getenv(name); value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
+	p, err := startProgram(env, args...)
+	if err != nil {
+		return err
+	}
+	s.program = p
+	ts.Setenv("API", readyLine.FindStringSubmatch(p.log.String())[1])
+	return nil
+}
+
+func (s *story) terminate(ts *testscript.TestScript, _ []string) error {
+	if s.program == nil {
+		return errors.New("no program runs")
+	}
+	p := s.program
+	s.program = nil
+	code, err := p.stop()
+	_, _ = ts.Stderr().Write([]byte(p.log.String())) // a buffer
+	if err == nil && code != exitDone {
+		err = fmt.Errorf("serve ended with %d, want 0", code)
+	}
+	return errors.Join(err, s.discreet(p.log.String()))
+}
+
+// discreet finds passwords in what a program has written.
+func (s *story) discreet(text string) error {
+	secrets := []string{adminPassword}
+	if s.user != nil {
+		secrets = append(secrets, s.user.Password)
+	}
+	for _, secret := range secrets {
+		if i := strings.Index(text, secret); i >= 0 {
+			return fmt.Errorf("a password is in the output: %q", text[max(0, i-100):i+len(secret)])
+		}
+	}
+	return nil
+}
+
+func (s *story) crash(*testscript.TestScript, []string) error {
+	s.program.kill()
+	s.program = nil
+	return nil
+}
+
+func (s *story) client(ts *testscript.TestScript) *client {
+	return &client{base: ts.Getenv("API"), token: ts.Getenv("TOKEN")}
+}
+
+func (s *story) login(ts *testscript.TestScript, args []string) error {
+	c := s.client(ts)
+	err := c.login(args[0], args[1])
+	ts.Setenv("TOKEN", c.token)
+	return err
+}
+
+func (s *story) account(ts *testscript.TestScript, args []string) error {
+	port, err := strconv.Atoi(ts.Getenv("MAIL_PORT"))
+	if err != nil {
+		return err
+	}
+	fields := map[string]any{
+		"name": args[0], "host": ts.Getenv("MAIL_HOST"), "port": port, "use_ssl": false,
+		"username": s.user.Name, "password": s.user.Password, "sync_interval": nil,
+	}
+	for _, pair := range args[1:] {
+		name, value, _ := strings.Cut(pair, "=")
+		fields[name] = value
+	}
+	var out struct{ ID int64 }
+	err = s.client(ts).call(http.StatusCreated, "POST", "/api/imap-servers/", fields, &out)
+	ts.Setenv("SERVER", strconv.FormatInt(out.ID, 10))
+	return err
+}
+
+func (s *story) sync(ts *testscript.TestScript, _ []string) error {
+	id, err := strconv.ParseInt(ts.Getenv("SERVER"), 10, 64)
+	if err != nil {
+		return err
+	}
+	return s.client(ts).sync(id)
+}
+
+func (s *story) api(ts *testscript.TestScript, args []string) error {
+	want := 0
+	if args[0] == "-status" {
+		want, _ = strconv.Atoi(args[1]) // 0 is any success
+		args = args[2:]
+	}
+	var body []byte
+	if len(args) > 2 {
+		body = []byte(strings.Join(args[2:], " "))
+	}
+	a, err := s.client(ts).do(args[0], args[1], body)
+	if err != nil {
+		return err
+	}
+	_, _ = ts.Stdout().Write(a.body) // a buffer
+	if want == 0 && a.status/100 != 2 || want != 0 && a.status != want {
+		return fmt.Errorf("%s %s: got %d, want %d: %s", args[0], args[1], a.status, want, a.body)
+	}
+	return s.discreet(string(a.body))
+}
+
+func (s *story) snapshot(ts *testscript.TestScript, args []string) error {
+	text, err := s.client(ts).snapshot()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600)
+}
+
+// database makes an external database of the present schema.
+func (s *story) database(ts *testscript.TestScript, _ []string) error {
+	ts.Setenv("DATABASE_URL", pgtest.DSN(s.t))
+	return nil
+}
+
+func (s *story) sql(ts *testscript.TestScript, args []string) error {
+	dsn := ts.Getenv("DATABASE_URL")
+	if dsn == "" {
+		var ok bool
+		var err error
+		if dsn, ok, err = privpg.Find(filepath.Join(ts.Getenv("IMAP2API_DATA_DIR"), "postgres")); err != nil || !ok {
+			return errors.Join(errors.New("no Postgres runs"), err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx) //nolint:errcheck // the work is done
+	results, err := conn.PgConn().Exec(ctx, args[0]).ReadAll()
+	for _, result := range results {
+		for _, row := range result.Rows {
+			for i, column := range row {
+				if i > 0 {
+					_, _ = ts.Stdout().Write([]byte("\t"))
+				}
+				_, _ = ts.Stdout().Write(column)
+			}
+			_, _ = ts.Stdout().Write([]byte("\n"))
+		}
+	}
+	return err
+}
+
+// value compares a value in the JSON of stdout with a text.
+func (s *story) value(ts *testscript.TestScript, args []string) error {
+	got, err := lookUp(ts.ReadFile("stdout"), args[0])
+	if err != nil {
+		return err
+	}
+	if got != args[1] {
+		return fmt.Errorf("%s is %s, want %s", args[0], got, args[1])
+	}
+	return nil
+}
+
+func (s *story) capture(ts *testscript.TestScript, args []string) error {
+	got, err := lookUp(ts.ReadFile("stdout"), args[1])
+	ts.Setenv(args[0], got)
+	return err
+}
+
+// lookUp finds a value by a path such as results.0.id; len is the length of a
+// list. Texts come without quotes, all else as JSON.
+func lookUp(text, path string) (string, error) {
+	var at any
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&at); err != nil {
+		return "", err
+	}
+	for step := range strings.SplitSeq(path, ".") {
+		switch v := at.(type) {
+		case map[string]any:
+			next, ok := v[step]
+			if !ok {
+				return "", fmt.Errorf("%s: there is no %s in %s", path, step, text)
+			}
+			at = next
+		case []any:
+			if step == "len" {
+				at = len(v)
+				continue
+			}
+			i, err := strconv.Atoi(step)
+			if err != nil || i >= len(v) {
+				return "", fmt.Errorf("%s: there is no %s in %s", path, step, text)
+			}
+			at = v[i]
+		default:
+			return "", fmt.Errorf("%s: nothing is below %v in %s", path, at, text)
+		}
+	}
+	if s, ok := at.(string); ok {
+		return s, nil
+	}
+	out, err := json.Marshal(at)
+	return string(out), err
+}
