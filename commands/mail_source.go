@@ -48,7 +48,8 @@ type MailConn interface {
 	// Fetch calls fn with the messages, newest (highest UID) first as far as the server
 	// answers in order; never twice for a UID. The octets are fn's to keep. maxSize is the most octets
 	// to take of one message; of a larger one the header and the first 256 KiB come,
-	// Truncated. What the server does not give, asked again and alone, is returned as missing.
+	// Truncated. What the server does not give, asked again and alone, is returned as
+	// missing, with an error too: without a note of it the next call ends at the same place.
 	Fetch(ctx context.Context, uids domain.UIDSet, maxSize int64, fn func(FetchedMessage) error) (missing []Missing, err error)
 	// Close logs out, at most a second, and closes.
 	Close() error

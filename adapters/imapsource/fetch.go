@@ -47,7 +47,18 @@ func (c *Conn) Fetch(ctx context.Context, uids domain.UIDSet, maxSize int64, fn 
 		budget: semaphore.NewWeighted(c.src.opt.MaxInFlight),
 	}
 	err := f.run()
+	f.giveUp()
 	return f.missing, plain(err)
+}
+
+// giveUp reports as missing what was asked for alone before an error ended the
+// call: or the next call would begin with it and end there again.
+func (f *fetcher) giveUp() {
+	for _, a := range f.plan.absent {
+		if a.final {
+			f.missing = append(f.missing, commands.Missing{UID: a.uid, Reason: a.reason})
+		}
+	}
 }
 
 // fetcher is one call of Fetch.

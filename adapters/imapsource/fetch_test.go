@@ -161,8 +161,8 @@ func TestRefusedMessages(t *testing.T) {
 		t.Parallel()
 		s := refuse("1:120", "NO out of order").start(t)
 		o := s.all(t, s.conn(t, Options{}))
-		if code(o.Err) != commands.CodeProtocolError {
-			t.Errorf("got %v", o.Err)
+		if code(o.Err) != commands.CodeProtocolError || len(o.Missing) != maxRefused+1 {
+			t.Errorf("got %v, missing %d", o.Err, len(o.Missing))
 		}
 	})
 	t.Run("throttled", func(t *testing.T) {
@@ -268,7 +268,7 @@ func TestEveryConnectionBreaks(t *testing.T) {
 	t.Parallel()
 	s := &scripted{Messages: messages(100)}
 	s.Message = func(c *scriptedConn, _ uint32, _ string) (string, bool) {
-		c.Close()
+		_ = c.Close()
 		return "", true
 	}
 	s.start(t)
@@ -283,7 +283,7 @@ func TestFlagsAndHeaders(t *testing.T) {
 	s := &scripted{Messages: messages(30)}
 	s.Message = func(c *scriptedConn, uid uint32, _ string) (string, bool) {
 		if uid == 20 && c.N == 1 {
-			c.Close() // once, in the middle
+			_ = c.Close() // once, in the middle
 			return "", true
 		}
 		return "* 5 FETCH (UID 5 }{\r\n", uid == 5 // always

@@ -50,7 +50,7 @@ func literal(body string) string { return fmt.Sprintf("{%d}\r\n%s", len(body), b
 func TestEndOfConnectionInsideLiteralIsHealed(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(c *scriptedConn){
-		"fin": func(c *scriptedConn) { c.Close() },
+		"fin": func(c *scriptedConn) { _ = c.Close() },
 		"rst": (*scriptedConn).reset,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestMessageThatAlwaysEndsTheConnectionIsMissing(t *testing.T) {
 	t.Parallel()
 	s := only(func(s *scripted, c *scriptedConn, body string) string {
 		c.send(fmt.Sprintf("* 2 FETCH (UID 2 FLAGS () BODY[] {%d}\r\n%s", len(body), body[:20]))
-		c.Close()
+		_ = c.Close()
 		return ""
 	}).start(t)
 	wantAllBut(t, s, s.all(t, s.conn(t, Options{})), "connection breaks")
@@ -389,7 +389,7 @@ func TestByeIsTold(t *testing.T) {
 		s.Answer = func(c *scriptedConn, _, command string) bool {
 			if strings.HasPrefix(command, "UID") {
 				c.send("* BYE " + text + "\r\n")
-				c.Close()
+				_ = c.Close()
 				return true
 			}
 			return false

@@ -168,7 +168,7 @@ func TestGreeting(t *testing.T) {
 func TestEndOfConnectionBeforeLogin(t *testing.T) {
 	t.Parallel()
 	s := &scripted{}
-	s.Answer = func(c *scriptedConn, _, _ string) bool { c.Close(); return true }
+	s.Answer = func(c *scriptedConn, _, _ string) bool { _ = c.Close(); return true }
 	s.start(t)
 	if p := New(Options{}).Probe(t.Context(), s.login()); p.Code != commands.CodeConnectFailed {
 		t.Errorf("got %+v", p)
