@@ -1,0 +1,87 @@
+package httpapi
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/imap2api/imap2api/queries"
+)
+
+func TestOperations(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.ListModels = func(context.Context, queries.ListModels) ([]queries.Model, error) {
+		return []queries.Model{{
+			Name: "mail", Version: 4, Generation: 6, Status: "failed", Journals: 2, EventsTotal: 20, EventsApplied: 7, LagSeconds: 41.24,
+			Rebuild:   &queries.ModelRebuild{Generation: 7, Percent: 42, StartedAt: testNow},
+			Failures:  []queries.ModelFailure{{User: "ann", Position: 4907, Type: "message-fetched", Error: "unknown version", Attempts: 5, FirstFailed: testNow, NextRetry: testNow}},
+			UpdatedAt: testNow,
+		}}, nil
+	}
+	w.GetModel = func(ctx context.Context, q queries.GetModel) (queries.Model, error) {
+		all, _ := w.ListModels(ctx, queries.ListModels{})
+		if q.Name != "mail" {
+			return queries.Model{}, errNotFound
+		}
+		return all[0], nil
+	}
+	h := w.handler(w.options())
+	get := func(path, token, remote string) answer {
+		return do(t, h, call{method: "GET", path: path, token: token, remote: remote})
+	}
+	const mail = `{"name":"mail","version":4,"generation":6,"status":"failed","journals":2,"journals_behind":0,"journals_failed":0,` +
+		`"events_total":20,"events_applied":7,"lag_events":13,"lag_seconds":41.2,"rebuild":{"generation":7,"events_applied":0,"percent":42,` +
+		`"started_at":"2025-03-04T10:00:00Z","last_error":null},"rollback_available":false,"failures":[{"user":"ann","position":4907,` +
+		`"type":"email.received","error":"unknown version","attempts":5,"first_failed_at":"2025-03-04T10:00:00Z",` +
+		`"next_retry_at":"2025-03-04T10:00:00Z"}],"updated_at":"2025-03-04T10:00:00Z"}`
+	wants(t, get("/api/projections/", "root", ""), 200, "["+mail+"]")
+	wants(t, get("/api/projections/mail/", "root", ""), 200, mail)
+	wants(t, get("/api/projections/none/", "root", ""), 404, notFound)
+
+	wants(t, get("/healthz", "", ""), 200, `{"status":"ok","version":"1.0.0"}`)
+	wants(t, get("/readyz", "", ""), 200, `{"status":"ok","checks":{"event_store":"ok","projections":"ok","migrations":"ok"}}`)
+	wants(t, get("/metrics", "", "198.51.100.1:5"), 403, `{"detail":"You do not have permission to perform this action."}`)
+	res := get("/metrics", "", "127.0.0.1:5")
+	wants(t, res, 200, "# TYPE up gauge\nup 1\n")
+	wantHeader(t, res, "Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	opts := w.options()
+	opts.MetricsToken = "m"
+	w.Ready = func(context.Context) map[string]string {
+		return map[string]string{"event_store": "ok", "projections": "lagging"}
+	}
+	h = w.handler(opts)
+	wants(t, get("/metrics", "m", "127.0.0.1:5"), 401, `{"detail":"Authentication credentials were not provided."}`)
+	bearer := call{method: "GET", path: "/metrics", header: map[string]string{"Authorization": "Bearer m"}}
+	if res := do(t, h, bearer); res.StatusCode != 200 {
+		t.Errorf("metrics token: %d", res.StatusCode)
+	}
+	res = get("/readyz", "", "")
+	wants(t, res, 503, `{"status":"unavailable","checks":{"event_store":"ok","projections":"lagging","migrations":"failed"}}`)
+}
+
+func TestGmail(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	h := w.handler(w.options())
+	const unknown = `{"error":{"code":404,"message":"Requested entity was not found.","errors":[{"message":"Requested entity was not found.",` +
+		`"domain":"global","reason":"notFound"}],"status":"NOT_FOUND"}}`
+	for _, path := range []string{"/gmail/v1/users/me/profile", "/gmail/v1/users/me/profile/", "/gmail", "/batch", "/batch/gmail/v1"} {
+		wants(t, do(t, h, call{method: "GET", path: path, token: "ann"}), 404, unknown)
+		wants(t, do(t, h, call{method: "PUT", path: path, token: "ann"}), 404, unknown)
+		res := do(t, h, call{method: "GET", path: path})
+		wants(t, res, 401, `{"error":{"code":401,"message":"Login Required.","errors":[{"message":"Login Required.","domain":"global",`+
+			`"reason":"required","location":"Authorization","locationType":"header"}],"status":"UNAUTHENTICATED"}}`)
+		wantHeader(t, res, "WWW-Authenticate", `Bearer realm="imap2api"`)
+		wantHeader(t, res, "Content-Type", "application/json; charset=UTF-8")
+	}
+	res := do(t, h, call{method: "GET", path: "/gmail/v1/users/me/profile", token: "nope"})
+	wantHeader(t, res, "WWW-Authenticate", `Bearer realm="imap2api", error="invalid_token"`)
+	if !strings.Contains(res.body, `"reason":"authError"`) {
+		t.Error(res.body)
+	}
+	wants(t, do(t, h, call{method: "GET", path: "/$discovery/rest?version=v1"}), 404, unknown)
+	wants(t, do(t, h, call{method: "POST", path: "/gmail/v1/users/me/messages", token: "reader"}), 403, `{"error":{"code":403,`+
+		`"message":"Request had insufficient authentication scopes.","errors":[{"message":"Request had insufficient authentication scopes.",`+
+		`"domain":"global","reason":"insufficientPermissions"}],"status":"PERMISSION_DENIED"}}`)
+}
