@@ -39,7 +39,7 @@ func (w *world) withMessages(n int) *queries.ListMessages {
 			all[i] = testMessage(42 + domain.MessageID(i))
 		}
 		if q.ByCursor {
-			return queries.Page[queries.Message]{Items: all[:q.Size], Next: &queries.Cursor{Keys: []string{"k"}, ID: 42}}, nil
+			return queries.Page[queries.Message]{Items: all[:min(q.Size, n)], Next: &queries.Cursor{Keys: []string{"k"}, ID: 42}}, nil
 		}
 		return queries.NumberPage(all, n, q.Paging)
 	}
