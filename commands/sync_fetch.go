@@ -21,13 +21,13 @@ func (r *accountRun) fetch(ctx context.Context, m *mailboxRun, uids domain.UIDSe
 	if failed := line.close(); failed != nil {
 		return failed
 	}
-	if err != nil {
-		return err
-	}
 	got := line.stored
 	m.known = m.known.Union(got)
 	m.todo = m.todo.Minus(got)
-	return r.quarantine(ctx, m, missing, got)
+	if noted := r.quarantine(ctx, m, missing, got); noted != nil {
+		return noted
+	}
+	return err
 }
 
 // quarantine notes what did not come. A message that the server does not list any

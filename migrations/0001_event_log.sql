@@ -136,7 +136,7 @@ CREATE TABLE raw.messages (
 ) PARTITION BY HASH (journal_id);
 CREATE TABLE raw.contents (                    -- parsed once for all who read; a cache, may be emptied at any time
   journal_id bigint NOT NULL, sha256 bytea NOT NULL, version int NOT NULL, -- of the parser
-  data bytea NOT NULL,                         -- domain.Content as JSON in zstd
+  data bytea NOT NULL,                         -- domain.Content, packed by the store
   PRIMARY KEY (journal_id, sha256, version)
 ) PARTITION BY HASH (journal_id);
 CREATE TABLE raw.uses (                        -- written by the append; a raw message without one is an orphan
