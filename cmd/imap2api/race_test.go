@@ -1,0 +1,5 @@
+//go:build race
+
+package main
+
+const raceEnabled = true // and all takes some times as long
