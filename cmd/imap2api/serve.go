@@ -23,7 +23,7 @@ import (
 const (
 	stopWithin   = 30 * time.Second // for requests, batches and deliveries in flight
 	longRequests = 2 * time.Second  // that requests without an end of their own go on while stopping
-	memory       = 160 << 20        // octets of heap that the collector tries to stay below
+	memory       = 128 << 20        // octets of heap that the collector tries to stay below
 )
 
 func runServe(ctx context.Context, in *invocation) error {
