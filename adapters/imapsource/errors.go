@@ -113,6 +113,13 @@ func throttled(text string) bool {
 	return false
 }
 
+// nonexistent reports whether a server says that there is no such mailbox, by code
+// (RFC 5530) or in the words of Dovecot, which lists a name with others below it like a mailbox.
+func nonexistent(text string) bool {
+	low := strings.ToLower(text)
+	return strings.Contains(low, "[nonexistent]") || strings.Contains(low, "mailbox doesn't exist")
+}
+
 // refusal returns the words of a NO or BAD, "" if err is none.
 func refusal(err error) string {
 	e, ok := errors.AsType[*imap.Error](err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -57,7 +56,7 @@ func (s *session) examine(name domain.MailboxName) (domain.MailboxStatus, error)
 // refusedMailbox tells a mailbox that is gone from one that cannot be opened:
 // few servers say which by code.
 func (c *Conn) refusedMailbox(s *session, name domain.MailboxName, refused error) error {
-	missing := strings.Contains(strings.ToUpper(refusal(refused)), "[NONEXISTENT]")
+	missing := nonexistent(refusal(refused))
 	if !missing {
 		boxes, err := s.client.List("", string(name), nil).Collect()
 		missing = err == nil && !slices.ContainsFunc(boxes, func(d *imap.ListData) bool { return mailboxName(d.Mailbox) == name })

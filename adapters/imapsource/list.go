@@ -63,6 +63,7 @@ func (s *session) askStatus(boxes []domain.Listed) error {
 		}
 		data, err := s.client.Status(string(boxes[i].Name), s.statusOptions()).Wait()
 		if text := refusal(err); text != "" && !throttled(text) {
+			boxes[i].NoSelect = nonexistent(text)
 			continue
 		}
 		if err != nil {

@@ -40,12 +40,14 @@ type world struct {
 	serial int
 	ids    []string        // of messages that can be answered
 	copied map[string]bool // sums of what was there twice at some time
-	done   []string        // what was done, for the log of a failed test
+	// stirred are folders with another name or another UIDVALIDITY than before.
+	stirred map[string]bool
+	done    []string // what was done, for the log of a failed test
 }
 
 func newWorld(t testing.TB, user *dovecottest.User, seed uint64, folders ...string) *world {
 	t.Helper()
-	w := &world{t: t, user: user, rng: rand.New(rand.NewPCG(seed, 0)), copied: map[string]bool{}}
+	w := &world{t: t, user: user, rng: rand.New(rand.NewPCG(seed, 0)), copied: map[string]bool{}, stirred: map[string]bool{}}
 	for _, folder := range folders {
 		user.Create(t, folder)
 	}
@@ -223,6 +225,47 @@ func (w *world) change() {
 		if to := w.pick(names); to != folder {
 			w.did("move %v of %s to %s", uids, folder, to)
 			w.user.Move(w.t, folder, to, uids...)
+		}
+	}
+}
+
+// changeFolders makes, renames, deletes or makes anew a folder.
+func (w *world) changeFolders() {
+	w.t.Helper()
+	names := w.folders()
+	own := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return slices.Contains([]string{"INBOX", "Sent", "Trash", "Junk", "Drafts"}, name)
+	})
+	w.serial++
+	fresh := fmt.Sprintf("Folder %d é", w.serial)
+	if len(own) == 0 || w.rng.IntN(4) == 0 {
+		w.did("create %s", fresh)
+		w.user.Create(w.t, fresh)
+		w.append(fresh, 1+w.rng.IntN(5))
+		return
+	}
+	folder := w.pick(own)
+	switch w.rng.IntN(3) {
+	case 0:
+		if w.rng.IntN(2) == 0 {
+			fresh = w.pick(names) + "/" + fresh
+		}
+		if strings.HasPrefix(fresh, folder+"/") || strings.HasPrefix(fresh, "INBOX/") {
+			return // into itself
+		}
+		w.did("rename %s to %s", folder, fresh)
+		w.user.Rename(w.t, folder, fresh)
+	case 1:
+		w.did("delete %s", folder)
+		w.user.Delete(w.t, folder)
+	case 2:
+		w.did("recreate %s", folder)
+		w.user.Recreate(w.t, folder)
+		w.append(folder, 1+w.rng.IntN(5))
+	}
+	for _, name := range append(names, w.folders()...) {
+		if name == folder || strings.HasPrefix(name, folder+"/") || strings.HasPrefix(name, fresh) {
+			w.stirred[name] = true
 		}
 	}
 }
