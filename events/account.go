@@ -46,13 +46,13 @@ type AccountSettings struct {
 	CertSHA256   string    `json:"cert_sha256,omitempty"` // pinned certificate, 64 hex digits
 }
 
-// AccountAdded: an IMAP account was added by its user.
+// AccountAdded says that an IMAP account was added by its user.
 type AccountAdded struct {
 	Account  domain.AccountID `json:"account"`
 	Settings AccountSettings  `json:"settings"`
 }
 
-// AccountChanged: settings of an account changed. Version counts from 1, which is AccountAdded.
+// AccountChanged says that settings of an account changed. Version counts from 1, which is AccountAdded.
 type AccountChanged struct {
 	Account  domain.AccountID `json:"account"`
 	Version  int64            `json:"version"`
@@ -60,7 +60,7 @@ type AccountChanged struct {
 	Changed  []string         `json:"changed"`  // names of what changed as clients spell them; a new password is "password"
 }
 
-// AccountErased: an account and all of its content were removed on purpose.
+// AccountErased says that an account and all of its content were removed on purpose.
 // Payloads of the account's events below this position are taken out.
 type AccountErased struct {
 	Account  domain.AccountID `json:"account"`
@@ -84,7 +84,7 @@ type MailboxResult struct {
 	Error        *SyncError `json:"error"`
 }
 
-// SyncStarted: a run began. An earlier run of the account that has not ended was interrupted.
+// SyncStarted says that a run began. An earlier run of the account that has not ended was interrupted.
 type SyncStarted struct {
 	Sync        domain.SyncID    `json:"sync"`
 	Account     domain.AccountID `json:"account"`
@@ -110,10 +110,10 @@ type SyncEnd struct {
 	Warnings     []string        `json:"warnings"`
 }
 
-// SyncCompleted: a run ended with success or partial.
+// SyncCompleted says that a run ended with success or partial.
 type SyncCompleted struct{ SyncEnd }
 
-// SyncFailed: a run ended without success.
+// SyncFailed says that a run ended without success.
 type SyncFailed struct {
 	SyncEnd
 	Error               SyncError  `json:"error"`

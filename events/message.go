@@ -47,7 +47,7 @@ type Summary struct {
 	HasAttachments bool      `json:"has_attachments,omitempty"` // at least one that is not inline
 }
 
-// MessageFetched: a message of a mailbox is stored.
+// MessageFetched says that a message of a mailbox is stored.
 type MessageFetched struct {
 	Message
 	SHA256       []byte            `json:"sha256"`        // of the raw message
@@ -62,7 +62,7 @@ type MessageFetched struct {
 	Backfill     bool              `json:"backfill,omitempty"`
 }
 
-// FlagsChanged: flags of a message are other than they were.
+// FlagsChanged says that flags of a message are other than they were.
 type FlagsChanged struct {
 	Message
 	Added   []domain.Flag `json:"added"`
@@ -71,7 +71,7 @@ type FlagsChanged struct {
 	ModSeq  domain.ModSeq `json:"mod_seq,omitempty"`
 }
 
-// MessageMoved: a message was recognised at another place. Message has the new one.
+// MessageMoved says that a message was recognised at another place. Message has the new one.
 type MessageMoved struct {
 	Message
 	From   Place         `json:"from"`
@@ -87,7 +87,7 @@ const (
 	ReasonAccountChanged = "account_changed"
 )
 
-// MessageExpunged: a message is gone from its mailbox (RFC 9051 section 7.5.1).
+// MessageExpunged says that a message is gone from its mailbox (RFC 9051 section 7.5.1).
 type MessageExpunged struct {
 	Message
 	Reason string        `json:"reason"`
@@ -116,7 +116,7 @@ type ThreadUpdated struct {
 	Backfill bool               `json:"backfill,omitempty"`
 }
 
-// MailboxFound: a mailbox appeared on the server, or its role or selection changed.
+// MailboxFound says that a mailbox appeared on the server, or that its role or selection changed.
 type MailboxFound struct {
 	Account     domain.AccountID   `json:"account"`
 	Mailbox     domain.MailboxID   `json:"mailbox"`
@@ -126,7 +126,7 @@ type MailboxFound struct {
 	UIDValidity domain.UIDValidity `json:"uid_validity"`
 }
 
-// MailboxRemoved: a mailbox is no longer on the server.
+// MailboxRemoved says that a mailbox is no longer on the server.
 type MailboxRemoved struct {
 	Account domain.AccountID   `json:"account"`
 	Mailbox domain.MailboxID   `json:"mailbox"`
@@ -141,7 +141,7 @@ type UIDRun struct {
 	Count uint32     `json:"count"`
 }
 
-// MailboxReset: a mailbox got a new UIDVALIDITY; messages recognised by content
+// MailboxReset says that a mailbox got a new UIDVALIDITY; messages recognised by content
 // keep their ids and move to the UIDs of Mapping. A mapping too long for one event is
 // continued in another, with the counts of its own part.
 //

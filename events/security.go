@@ -20,7 +20,7 @@ const (
 	TypeModelRolledBack Type = "model-rolled-back"
 )
 
-// TokenCreated: a token exists. The token itself is in no event.
+// TokenCreated says that a token exists. The token itself is in no event.
 type TokenCreated struct {
 	Token    domain.TokenID     `json:"token"`
 	Kind     string             `json:"kind"` // login, api
@@ -30,54 +30,55 @@ type TokenCreated struct {
 	Expires  *time.Time         `json:"expires_at"`
 }
 
-// TokenRevoked: a token is void.
+// TokenRevoked says that a token is void.
 type TokenRevoked struct {
 	Token domain.TokenID `json:"token"`
 	Kind  string         `json:"kind"`
 	Name  string         `json:"name"`
 }
 
-// LoggedIn: a user exchanged name and password for a token.
+// LoggedIn says that a user exchanged name and password for a token.
 type LoggedIn struct {
 	User   domain.UserID `json:"user"`
 	Name   string        `json:"name"`
 	Remote string        `json:"remote"` // address of the client
 }
 
-// LoginFailed: a password was wrong, or the name unknown (then in the journal System with User 0).
+// LoginFailed says that a password was wrong, or the name unknown (then in the
+// journal System with User 0).
 type LoginFailed struct {
 	User   domain.UserID `json:"user"`
 	Name   string        `json:"name"`
 	Remote string        `json:"remote"`
 }
 
-// UserAdded: a user exists.
+// UserAdded says that a user exists.
 type UserAdded struct {
 	User  domain.UserID `json:"user"`
 	Name  string        `json:"name"`
 	Admin bool          `json:"admin"`
 }
 
-// UserChanged: a user's data changed; a new password is "password".
+// UserChanged says that a user's data changed; a new password is "password".
 type UserChanged struct {
 	User    domain.UserID `json:"user"`
 	Name    string        `json:"name"`
 	Changed []string      `json:"changed"`
 }
 
-// UserDisabled: a user may not sign in any more.
+// UserDisabled says that a user may not sign in any more.
 type UserDisabled struct {
 	User domain.UserID `json:"user"`
 	Name string        `json:"name"`
 }
 
-// UserErased: all content of a user was removed; the last event of its journal,
-// and one of System.
+// UserErased says that all content of a user was removed. It is the last event of
+// the journal, and one of System.
 type UserErased struct {
 	User domain.UserID `json:"user"`
 }
 
-// ModelRebuilt: a read model was built anew and made live.
+// ModelRebuilt says that a read model was built anew and made live.
 type ModelRebuilt struct {
 	Model      string `json:"model"`
 	Generation int    `json:"generation"`
@@ -85,7 +86,7 @@ type ModelRebuilt struct {
 	Events     int64  `json:"events"`
 }
 
-// ModelRolledBack: the kept generation of a read model is live again.
+// ModelRolledBack says that the kept generation of a read model is live again.
 type ModelRolledBack struct {
 	Model      string `json:"model"`
 	Generation int    `json:"generation"`
