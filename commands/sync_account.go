@@ -79,6 +79,7 @@ type accountRun struct {
 	threadID  *idBlock
 	mailboxes []*mailboxRun // in the order in which they are synced
 	gone      []domain.Mailbox
+	removed   []events.MailboxResult // of those gone that had messages
 	warnings  []string
 	failures  int
 	now       time.Time
@@ -188,7 +189,10 @@ func (r *accountRun) each(ctx context.Context, m *mailboxRun, step func(context.
 	switch {
 	case err == nil:
 		return nil
-	case ctx.Err() != nil || !errors.As(err, &source):
+	case ctx.Err() != nil:
+		return err
+	case !errors.As(err, &source):
+		m.result.Status, m.result.Error = "error", &events.SyncError{Code: CodeInternal, Message: internalError}
 		return err
 	}
 	m.result.Status, m.result.Error = "error", &events.SyncError{Code: source.Code, Message: source.Message}
@@ -197,122 +201,6 @@ func (r *accountRun) each(ctx context.Context, m *mailboxRun, step func(context.
 		return nil
 	}
 	return err
-}
-
-// recordEnd records how the run ended, and when the next is due.
-func (r *accountRun) recordEnd(ctx context.Context, failed error) error {
-	end := r.end()
-	var event events.Event
-	code, message := r.failure(ctx, failed)
-	synced := slices.ContainsFunc(end.Mailboxes, func(m events.MailboxResult) bool { return m.Status == "success" })
-	var next *time.Time
-	if r.settings.IntervalMin != nil {
-		at := end.FinishedAt.Add(time.Duration(*r.settings.IntervalMin) * time.Minute)
-		next = &at
-	}
-	switch {
-	case code == "" || (synced && code != CodeCancelled):
-		end.Status = "success"
-		if code != "" || slices.ContainsFunc(end.Mailboxes, func(m events.MailboxResult) bool { return m.Error != nil }) {
-			end.Status = "partial"
-		}
-		event = events.SyncCompleted{SyncEnd: end}
-	default:
-		end.Status = "error"
-		if code == CodeCancelled {
-			end.Status = "cancelled"
-		}
-		event = events.SyncFailed{
-			SyncEnd: end, Error: events.SyncError{Code: code, Message: message},
-			ConsecutiveFailures: r.failures + 1, NextAttemptAt: next,
-		}
-	}
-	rows := []Row{DequeueRow{r.Account, r.Sync}, ScheduleRow{r.Account, next}}
-	ctx = context.WithoutCancel(ctx) // a cancelled run is recorded too
-	_, err := r.journal.Update(ctx, r.scope(), func(State) (Decision, error) {
-		return Decision{Events: []events.Event{event}, Rows: rows}, nil
-	})
-	if err != nil {
-		return fmt.Errorf("record end of sync %d: %w", r.Sync, err)
-	}
-	r.log.Info("account synced", slog.Int64("account", int64(r.Account)), slog.Int64("sync", int64(r.Sync)),
-		slog.String("status", end.Status), slog.Int("received", end.Received), slog.Duration("took", end.FinishedAt.Sub(r.now)))
-	return nil
-}
-
-// failure returns why the run failed, "" if it did not.
-func (r *accountRun) failure(ctx context.Context, failed error) (code, message string) {
-	if errors.Is(context.Cause(ctx), errCancelled) {
-		return CodeCancelled, "The sync was cancelled."
-	}
-	var source *SourceError
-	if errors.As(failed, &source) {
-		return source.Code, source.Message
-	}
-	if failed != nil {
-		r.log.Error("sync failed by a fault of ours", slog.Int64("account", int64(r.Account)), slog.Any("err", failed))
-		return CodeInternal, "The sync failed by an internal error."
-	}
-	ok := len(r.mailboxes) == 0
-	for _, m := range r.mailboxes {
-		ok = ok || m.result.Error == nil
-	}
-	if !ok {
-		return r.mailboxes[0].result.Error.Code, r.mailboxes[0].result.Error.Message
-	}
-	return "", ""
-}
-
-// maxResults is how many mailboxes the end of a run names one by one.
-const maxResults = 200
-
-func (r *accountRun) end() events.SyncEnd {
-	end := events.SyncEnd{
-		SyncStarted: r.started, FinishedAt: r.opts.Now(), Total: len(r.mailboxes), Warnings: r.warnings,
-		Mailboxes: []events.MailboxResult{},
-	}
-	if end.Warnings == nil {
-		end.Warnings = []string{}
-	}
-	for _, m := range r.mailboxes {
-		if m.result.Status == "running" {
-			m.result.Status = "pending"
-		}
-		end.Received += m.result.Received
-		end.FlagsChanged += m.result.FlagsChanged
-		end.Moved += m.result.Moved
-		end.Deleted += m.result.Deleted
-		end.Bytes += m.bytes
-		if len(end.Mailboxes) < maxResults || m.result.Error != nil && len(end.Mailboxes) < 2*maxResults {
-			end.Mailboxes = append(end.Mailboxes, m.result)
-		}
-	}
-	return end
-}
-
-// tellThreads records what the run did in each thread, a batch at a time.
-func (r *accountRun) tellThreads(ctx context.Context) error {
-	ctx = context.WithoutCancel(ctx)
-	for after := domain.ThreadID(0); ; {
-		threads, err := r.state.TouchedThreads(ctx, r.Journal, r.Account, after, updateBatch)
-		if err != nil {
-			return fmt.Errorf("touched threads of account %d: %w", r.Account, err)
-		}
-		if len(threads) == 0 {
-			return nil
-		}
-		d := Decision{Events: make([]events.Event, len(threads))}
-		told := ToldThreadsRow{Account: r.Account}
-		for i, t := range threads {
-			d.Events[i] = t
-			told.Threads = append(told.Threads, t.Thread)
-			after = max(after, t.Thread)
-		}
-		d.Rows = []Row{told}
-		if _, err := r.journal.Update(ctx, r.scope(), func(State) (Decision, error) { return d, nil }); err != nil {
-			return fmt.Errorf("record threads of account %d: %w", r.Account, err)
-		}
-	}
 }
 
 // idBlock draws ids in blocks.

@@ -149,7 +149,7 @@ func (r *accountRun) removeGone(ctx context.Context) error {
 			return err
 		}
 		if result.Deleted > 0 {
-			r.mailboxes = append(r.mailboxes, &mailboxRun{result: result, skip: true})
+			r.removed = append(r.removed, result)
 		}
 		removed := events.MailboxRemoved{Account: r.Account, Mailbox: g.ID, Name: g.Name, Role: g.Role}
 		if err := r.record(ctx, []events.Event{removed}); err != nil {

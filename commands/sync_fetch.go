@@ -34,26 +34,45 @@ func (r *accountRun) fetch(ctx context.Context, m *mailboxRun, uids domain.UIDSe
 // more is no loss; the next run sees that it is gone.
 func (r *accountRun) quarantine(ctx context.Context, m *mailboxRun, missing []Missing, got domain.UIDSet) error {
 	var rows []Row
+	refused := 0
 	for _, miss := range missing {
 		m.todo = m.todo.Minus(domain.UIDs(miss.UID))
 		if miss.Gone {
 			m.short = true // EXISTS was counted with it
+			if m.retried.Contains(miss.UID) {
+				rows = append(rows, QuarantineRow{Mailbox: m.state.ID, UID: miss.UID})
+			}
 			continue
 		}
+		refused++
 		r.log.Warn("message not delivered by the server", slog.Int64("account", int64(r.Account)),
 			slog.String("mailbox", string(m.listed.Name)), slog.Uint64("uid", uint64(miss.UID)), slog.String("err", miss.Reason))
 		rows = append(rows, QuarantineRow{
-			Mailbox: m.state.ID, UID: miss.UID, Attempts: -1, Reason: "fetch_failed", LastError: miss.Reason, NextAt: r.now,
+			Mailbox: m.state.ID, UID: miss.UID, Attempts: -1, Reason: "fetch_failed", LastError: miss.Reason,
+			NextAt: r.nextTry(m, miss.UID),
 		})
 	}
-	if n := len(rows); n > 0 {
-		r.warnings = append(r.warnings, fmt.Sprintf("The mail server does not deliver %d messages of %q; they are tried again.", n, m.listed.Name))
+	if refused > 0 {
+		r.warnings = append(r.warnings, fmt.Sprintf("The mail server does not deliver %d messages of %q; they are tried again.", refused, m.listed.Name))
 	}
+	r.progress.update(func(p *SyncProgress) { p.MessagesDone += len(missing) })
 	retried := got.Intersect(m.retried)
 	for uid := range retried.All {
 		rows = append(rows, QuarantineRow{Mailbox: m.state.ID, UID: uid})
 	}
 	return r.record(ctx, nil, rows...)
+}
+
+// retryPause is how long a message rests that did not come when it was asked for again.
+const retryPause = 6 * time.Hour
+
+// nextTry returns when a message that did not come is asked for again: in the next
+// run if it is the first time.
+func (r *accountRun) nextTry(m *mailboxRun, uid domain.UID) time.Time {
+	if m.retried.Contains(uid) {
+		return r.now.Add(retryPause)
+	}
+	return r.now
 }
 
 // incoming is a message on its way into the log.

@@ -26,6 +26,7 @@ type mailboxRun struct {
 	retried  domain.UIDSet        // of todo: from the quarantine
 	reset    bool                 // UIDVALIDITY has changed
 	short    bool                 // something of the window could not be had
+	another  bool                 // the account is on another server, or another user's
 	looked   bool                 // server, known, vanished and todo are filled in
 }
 
@@ -42,7 +43,7 @@ func (r *accountRun) list(ctx context.Context) error {
 	if len(listed) == 0 { // RFC 9051 section 5.1: there is always an INBOX
 		return &SourceError{Code: CodeProtocolError, Message: "The mail server lists no folders."}
 	}
-	listed = domain.WithRoles(listed)
+	listed = domain.WithRoles(r.fit(listed))
 	selection := domain.Selection{Names: r.settings.Folders, NoTrash: r.settings.ExcludeTrash}
 	selected, missing := selection.Select(listed)
 	for _, name := range missing {
@@ -99,6 +100,7 @@ func rank(l domain.Listed) int {
 // enters the new ones into known.
 func (r *accountRun) recordFound(ctx context.Context, listed []domain.Listed, selected map[domain.MailboxName]bool, known map[domain.MailboxName]domain.Mailbox) error {
 	var found []events.Event
+	var rows []Row
 	for _, l := range listed {
 		if l.NoSelect {
 			continue
@@ -117,13 +119,36 @@ func (r *accountRun) recordFound(ctx context.Context, listed []domain.Listed, se
 				m.UIDValidity = l.Status.UIDValidity
 			}
 		}
+		if ok && !m.Selected && selected[l.Name] && l.Status != nil {
+			// What is in a mailbox that was not wanted before is no news.
+			m.UIDNext, m.Level = max(m.UIDNext, l.Status.UIDNext), false
+			rows = append(rows, CheckpointRow{m})
+		}
 		m.Role, m.Selected = l.Role, selected[l.Name]
 		known[l.Name] = m
-		found = append(found, events.MailboxFound{
-			Account: r.Account, Mailbox: m.ID, Name: m.Name, Role: m.Role, Selected: m.Selected, UIDValidity: m.UIDValidity,
-		})
+		found = append(found, foundNow(m))
 	}
-	return r.record(ctx, found)
+	return r.record(ctx, found, rows...)
+}
+
+func foundNow(m domain.Mailbox) events.MailboxFound {
+	return events.MailboxFound{
+		Account: m.Account, Mailbox: m.ID, Name: m.Name, Role: m.Role, Selected: m.Selected, UIDValidity: m.UIDValidity,
+	}
+}
+
+// maxName is how long the name of a mailbox may be, in octets, so that it fits into events.
+const maxName = 4000
+
+// fit leaves out mailboxes with names that do not fit.
+func (r *accountRun) fit(listed []domain.Listed) []domain.Listed {
+	return slices.DeleteFunc(listed, func(l domain.Listed) bool {
+		if len(l.Name) <= maxName {
+			return false
+		}
+		r.warnings = append(r.warnings, fmt.Sprintf("A folder is left out, because its name is too long: %.100q.", string(l.Name)))
+		return true
+	})
 }
 
 // record appends events that need no state, a batch at a time.
@@ -157,6 +182,11 @@ func (r *accountRun) level(ctx context.Context, m *mailboxRun) error {
 			return err
 		}
 	}
+	if r.archives(m) {
+		if err := r.keepArchived(ctx, m); err != nil {
+			return err
+		}
+	}
 	if err := r.flags(ctx, m); err != nil {
 		return err
 	}
@@ -178,7 +208,7 @@ func (r *accountRun) checkpoint(m *mailboxRun) domain.Mailbox {
 	c.Selected, c.Role = true, m.listed.Role
 	c.UIDValidity, c.ModSeq, c.Messages = m.status.UIDValidity, m.status.ModSeq, m.status.Messages
 	c.UIDNext = max(m.status.UIDNext, m.server.Max()+1)
-	c.WindowKey = r.windowKey()
+	c.WindowKey = r.windowKey() + r.loginKey()
 	c.Level = !m.short && int(m.status.Messages) == m.server.Count()
 	return c
 }

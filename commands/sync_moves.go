@@ -31,11 +31,11 @@ const maxLeft = 200_000
 // what they keep, unique on both sides, and records them as moved: no download, the ids stay.
 func (r *accountRun) moves(ctx context.Context) error {
 	gone, err := r.collectLeft(ctx)
-	if err != nil || len(gone) == 0 {
+	if err != nil {
 		return err
 	}
 	for _, m := range r.mailboxes {
-		if m.skip || m.reset || m.result.Error != nil || len(m.todo) == 0 {
+		if m.skip || m.reset || len(m.todo) == 0 || len(gone) == 0 && (r.archives(m) || len(r.archived().known) == 0) {
 			continue
 		}
 		if err := r.each(ctx, m, func(ctx context.Context, m *mailboxRun) error { return r.movesInto(ctx, m, gone) }); err != nil {
@@ -89,16 +89,22 @@ func (r *accountRun) movesInto(ctx context.Context, m *mailboxRun, gone map[trac
 	}
 	arrived := map[trace][]domain.UID{}
 	err := r.conn.Headers(ctx, m.todo, func(h MessageHead) error {
-		key := domain.MsgKey(h.MsgID)
-		if t := (trace{key, h.Size, h.InternalDate.UTC()}); key != (domain.Key{}) && len(gone[t]) > 0 {
+		if key := domain.MsgKey(h.MsgID); key != (domain.Key{}) {
+			t := trace{key, h.Size, h.InternalDate.UTC()}
 			arrived[t] = append(arrived[t], h.UID)
 		}
 		return nil
 	})
-	if err != nil || len(arrived) == 0 {
+	if err != nil {
+		return err
+	}
+	if err := r.unarchived(ctx, m, arrived, gone); err != nil {
 		return err
 	}
 	pairs := pair(gone, arrived)
+	if len(pairs) == 0 {
+		return nil
+	}
 	uids := make([]domain.UID, 0, len(pairs))
 	for uid := range pairs {
 		uids = append(uids, uid)
@@ -124,7 +130,7 @@ func pair(gone map[trace][]left, arrived map[trace][]domain.UID) map[domain.UID]
 	for t, uids := range arrived {
 		lefts := gone[t]
 		same := !slices.ContainsFunc(lefts, func(l left) bool { return l.known.SHA256 != lefts[0].known.SHA256 })
-		if len(uids) > len(lefts) || !same {
+		if len(lefts) == 0 || len(uids) > len(lefts) || !same {
 			continue
 		}
 		slices.Sort(uids)
@@ -200,7 +206,9 @@ func (r *accountRun) settleMoves(m *mailboxRun, moved []domain.UID, pairs map[do
 		for _, o := range r.mailboxes {
 			if o.state.ID == pairs[uid].from.ID {
 				o.vanished = o.vanished.Minus(domain.UIDs(pairs[uid].uid))
+				o.known = o.known.Minus(domain.UIDs(pairs[uid].uid))
 			}
 		}
 	}
+	r.progress.update(func(p *SyncProgress) { p.MessagesDone += len(moved) })
 }

@@ -3,8 +3,8 @@ package commands
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/imap2api/imap2api/domain"
@@ -18,6 +18,10 @@ func (r *accountRun) windowKey() string {
 	}
 	return string(r.settings.LimitType) + ":" + strconv.Itoa(*r.settings.LimitValue)
 }
+
+// loginKey names whose mail a checkpoint is about. UIDs of another server or user mean
+// other messages, even under an equal UIDVALIDITY.
+func (r *accountRun) loginKey() string { return " " + r.settings.Username + " " + r.settings.Host }
 
 // cutoff returns the moment since which mail is fetched, zero without such a limit.
 func (r *accountRun) cutoff() time.Time {
@@ -42,13 +46,16 @@ func (r *accountRun) cutoff() time.Time {
 // HIGHESTMODSEQ flags may have changed all the same.
 func (r *accountRun) unchanged(m *mailboxRun) bool {
 	s, c := m.listed.Status, m.state
-	return s != nil && c.Level && c.WindowKey == r.windowKey() && s.ModSeq != 0 && s.ModSeq == c.ModSeq &&
+	return s != nil && c.Level && c.WindowKey == r.windowKey()+r.loginKey() && s.ModSeq != 0 && s.ModSeq == c.ModSeq &&
 		s.UIDValidity == c.UIDValidity && s.UIDNext == c.UIDNext && s.Messages == c.Messages
 }
 
 // firstRound fetches the newest messages of each mailbox, so that there is something to read at once.
 func (r *accountRun) firstRound(ctx context.Context) error {
 	for _, m := range r.mailboxes {
+		if r.archives(m) { // what of it counts is not known before all others are stored
+			continue
+		}
 		err := r.each(ctx, m, func(ctx context.Context, m *mailboxRun) error {
 			if err := r.look(ctx, m); err != nil {
 				return err
@@ -105,15 +112,21 @@ func (r *accountRun) look(ctx context.Context, m *mailboxRun) error {
 	if m.known, err = r.state.KnownUIDs(ctx, r.Journal, m.state.ID); err != nil {
 		return fmt.Errorf("known uids of mailbox %d: %w", m.state.ID, err)
 	}
-	if m.state.UIDValidity != 0 && status.UIDValidity != m.state.UIDValidity && len(m.known) > 0 {
-		m.reset = true
-		m.looked = true
+	_, login, begun := strings.Cut(m.state.WindowKey, " ")
+	m.another = begun && " "+login != r.loginKey()
+	if m.another || m.state.UIDValidity != 0 && status.UIDValidity != m.state.UIDValidity {
+		m.reset, m.looked = true, true
 		return nil
 	}
+	if !begun {
+		if err := r.begin(ctx, m); err != nil {
+			return err
+		}
+	}
+	m.vanished = m.known.Minus(m.server)
 	if status.UIDNext > 0 { // a server may name others (iCloud did); what is newer comes in the next run
 		m.server = m.server.Minus(domain.NewUIDSet(domain.UIDRange{Lo: status.UIDNext, Hi: maxUID}))
 	}
-	m.vanished = m.known.Minus(m.server)
 	if err := r.confirmVanished(ctx, m); err != nil {
 		return err
 	}
@@ -121,16 +134,29 @@ func (r *accountRun) look(ctx context.Context, m *mailboxRun) error {
 		return err
 	}
 	m.looked = true
-	r.progress.update(func(p *SyncProgress) { p.MessagesTotal += m.todo.Count() })
 	return nil
+}
+
+// begin notes whose mailbox it is, before anything of it is stored, and its UIDVALIDITY
+// if that was not known when it was found.
+func (r *accountRun) begin(ctx context.Context, m *mailboxRun) error {
+	var found []events.Event
+	if m.state.UIDValidity != m.status.UIDValidity {
+		m.state.UIDValidity = m.status.UIDValidity
+		found = append(found, foundNow(m.state))
+	}
+	m.state.WindowKey = r.loginKey()
+	return r.record(ctx, found, CheckpointRow{m.state})
 }
 
 const maxUID = domain.UID(1<<32 - 1)
 
-// confirmVanished asks again when a large part of a mailbox seems to be gone: what
-// a server does not list once is no proof of its deletion.
+// confirmVanished asks again when a large part of a mailbox seems to be gone, or the
+// list is not as long as EXISTS said: what a server does not list once is no proof of its deletion.
 func (r *accountRun) confirmVanished(ctx context.Context, m *mailboxRun) error {
-	if n := m.vanished.Count(); n <= 10 || n*5 < m.known.Count() {
+	n := m.vanished.Count()
+	complete := int(m.status.Messages) == m.server.Count()
+	if n == 0 || complete && (n <= 10 || n*5 < m.known.Count()) {
 		return nil
 	}
 	if _, err := r.conn.Examine(ctx, m.listed.Name); err != nil {
@@ -162,6 +188,9 @@ func (r *accountRun) plan(ctx context.Context, m *mailboxRun) error {
 	if err != nil {
 		return fmt.Errorf("quarantine of mailbox %d: %w", m.state.ID, err)
 	}
+	if err := r.forgetGone(ctx, m, waiting); err != nil {
+		return err
+	}
 	m.todo = window.Minus(m.known).Minus(waiting)
 	m.retried = nil
 	if due, err := r.state.QuarantineDue(ctx, r.Journal, m.state.ID); err != nil {
@@ -169,16 +198,22 @@ func (r *accountRun) plan(ctx context.Context, m *mailboxRun) error {
 	} else if due {
 		m.retried = m.todo
 	}
-	if len(m.todo) == 0 {
-		return nil
+	if !cutoff.IsZero() && len(m.todo) > 0 {
+		if err := r.keepSince(ctx, m, cutoff); err != nil {
+			return err
+		}
 	}
-	if !cutoff.IsZero() {
-		return r.keepSince(ctx, m, cutoff)
-	}
-	if m.listed.Role == domain.RoleAll && r.settings.Folders == "" {
-		return r.keepArchived(ctx, m)
-	}
+	r.progress.update(func(p *SyncProgress) { p.MessagesTotal += m.todo.Count() })
 	return nil
+}
+
+// forgetGone takes out of the quarantine what the server does not list any more.
+func (r *accountRun) forgetGone(ctx context.Context, m *mailboxRun, waiting domain.UIDSet) error {
+	var rows []Row
+	for uid := range waiting.Minus(m.server).All {
+		rows = append(rows, QuarantineRow{Mailbox: m.state.ID, UID: uid})
+	}
+	return r.record(ctx, nil, rows...)
 }
 
 // keepSince leaves out what SEARCH gave too much: SINCE knows days of the server's zone only.
@@ -192,36 +227,4 @@ func (r *accountRun) keepSince(ctx context.Context, m *mailboxRun, cutoff time.T
 	})
 	m.todo = m.todo.Minus(domain.UIDs(older...))
 	return err
-}
-
-// keepArchived leaves out of the mailbox of all mail what is in another one (api.md 9.3).
-func (r *accountRun) keepArchived(ctx context.Context, m *mailboxRun) error {
-	heads := map[domain.Key][]domain.UID{}
-	err := r.conn.Headers(ctx, m.todo, func(h MessageHead) error {
-		if key := domain.MsgKey(h.MsgID); key != (domain.Key{}) {
-			heads[key] = append(heads[key], h.UID)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	keys := make([]domain.Key, 0, len(heads))
-	for k := range heads {
-		keys = append(keys, k)
-	}
-	var elsewhere []domain.UID
-	for batch := range slices.Chunk(keys, 1000) {
-		known, err := r.state.KnownByMsgKey(ctx, r.Journal, r.Account, batch)
-		if err != nil {
-			return fmt.Errorf("messages elsewhere: %w", err)
-		}
-		for _, k := range known {
-			if k.Mailbox != m.state.ID {
-				elsewhere = append(elsewhere, heads[k.MsgKey]...)
-			}
-		}
-	}
-	m.todo = m.todo.Minus(domain.UIDs(elsewhere...))
-	return nil
 }

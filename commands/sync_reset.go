@@ -26,15 +26,26 @@ func (r *accountRun) heal(ctx context.Context, m *mailboxRun) error {
 	}
 	// What is not recognised goes first: a new message may have the same UID.
 	before := m.result.Deleted
-	if err := r.expunge(ctx, m.state, m.known.Minus(domain.NewUIDSet(keptOld...)), events.ReasonExpunged, &m.result); err != nil {
+	reason := events.ReasonExpunged
+	if m.another {
+		reason = events.ReasonAccountChanged
+	}
+	if err := r.expunge(ctx, m.state, m.known.Minus(domain.NewUIDSet(keptOld...)), reason, &m.result); err != nil {
 		return err
 	}
 	if err := r.recordReset(ctx, m, runs, countRuns(runs), m.result.Deleted-before); err != nil {
 		return err
 	}
 	m.state.UIDValidity, m.state.ModSeq, m.state.Level = m.status.UIDValidity, 0, false
+	m.state.UIDNext = 0
+	if m.another || len(runs) == 0 { // another mailbox: what is in it is no news
+		m.state.UIDNext = m.status.UIDNext
+	}
 	m.known = domain.NewUIDSet(keptNew...)
 	m.vanished = nil
+	if err := r.begin(ctx, m); err != nil {
+		return err
+	}
 	return r.plan(ctx, m)
 }
 
@@ -42,6 +53,9 @@ func (r *accountRun) heal(ctx context.Context, m *mailboxRun) error {
 // its new UID. A message is the same if Message-ID, size and internal date are, uniquely on both
 // sides; where that does not decide, its octets are fetched and compared.
 func (r *accountRun) recognise(ctx context.Context, m *mailboxRun) (map[domain.UID]domain.UID, error) {
+	if len(m.known) == 0 {
+		return nil, nil
+	}
 	old := map[trace][]domain.Known{}
 	bySum := map[[32]byte][]domain.UID{}
 	for _, part := range m.known {
@@ -81,7 +95,11 @@ func (r *accountRun) recognise(ctx context.Context, m *mailboxRun) (map[domain.U
 // compareOctets fetches messages and matches those whose octets are stored. Only
 // sizes that occur on both sides are worth it, but sizes are hints, so all are fetched.
 func (r *accountRun) compareOctets(ctx context.Context, uids domain.UIDSet, bySum map[[32]byte][]domain.UID, taken map[domain.UID]bool, kept map[domain.UID]domain.UID) error {
-	if len(uids) == 0 || len(bySum) == len(taken) {
+	stored := 0
+	for _, same := range bySum {
+		stored += len(same)
+	}
+	if len(uids) == 0 || stored == len(taken) {
 		return nil
 	}
 	_, err := r.conn.Fetch(ctx, uids, r.opts.MaxMessage, func(f FetchedMessage) error {
