@@ -101,9 +101,24 @@ func TestDecoder(t *testing.T) {
 		value string
 		want  any // an int, or the message
 	}{
-		{`7`, 7}, {`7.0`, 7}, {`"7"`, 7}, {`" 7 "`, 7}, {`"7.0"`, 7}, {`"+7"`, 7}, {`1e3`, 1000}, {`"7."`, 7},
-		{`true`, msgInteger}, {`1.5`, msgInteger}, {`"x"`, msgInteger}, {`""`, msgInteger}, {`[]`, msgInteger}, {`{}`, msgInteger},
-		{`"+-7"`, msgInteger}, {`"1.5"`, msgInteger}, {`1e400`, msgInteger}, {`null`, msgNull},
+		{`7`, 7},
+		{`7.0`, 7},
+		{`"7"`, 7},
+		{`" 7 "`, 7},
+		{`"7.0"`, 7},
+		{`"+7"`, 7},
+		{`1e3`, 1000},
+		{`"7."`, 7},
+		{`true`, msgInteger},
+		{`1.5`, msgInteger},
+		{`"x"`, msgInteger},
+		{`""`, msgInteger},
+		{`[]`, msgInteger},
+		{`{}`, msgInteger},
+		{`"+-7"`, msgInteger},
+		{`"1.5"`, msgInteger},
+		{`1e400`, msgInteger},
+		{`null`, msgNull},
 		{`99999999999999999999999`, "Ensure this value is less than or equal to 5000."},
 		{`-99999999999999999999999`, "Ensure this value is greater than or equal to 1."},
 	} {

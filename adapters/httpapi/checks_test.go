@@ -70,7 +70,7 @@ func TestUnauthorized(t *testing.T) {
 	}
 	for _, scheme := range []string{"Token", "TOKEN", "Bearer", "bearer"} {
 		res := do(t, h, call{method: "GET", path: "/api/me/", header: map[string]string{"Authorization": scheme + " ann"}})
-		if res.StatusCode != 200 {
+		if res.StatusCode != http.StatusOK {
 			t.Errorf("%s: %d %s", scheme, res.StatusCode, res.body)
 		}
 	}
@@ -126,7 +126,7 @@ func TestMethods(t *testing.T) {
 		wantHeader(t, res, "Allow", allow)
 		res = do(t, h, call{method: "OPTIONS", path: path, token: "ann"})
 		wantHeader(t, res, "Allow", allow)
-		if res.StatusCode != 200 {
+		if res.StatusCode != http.StatusOK {
 			t.Errorf("OPTIONS %s: %d", path, res.StatusCode)
 		}
 	}
@@ -137,7 +137,7 @@ func TestMethods(t *testing.T) {
 
 	get := do(t, h, call{method: "GET", path: "/api/me/", token: "ann"})
 	head := do(t, h, call{method: "HEAD", path: "/api/me/", token: "ann"})
-	if head.StatusCode != 200 || head.body != "" || head.Header.Get("ETag") != get.Header.Get("ETag") ||
+	if head.StatusCode != http.StatusOK || head.body != "" || head.Header.Get("ETag") != get.Header.Get("ETag") ||
 		head.Header.Get("Content-Length") != get.Header.Get("Content-Length") {
 		t.Errorf("HEAD: %d %q %v", head.StatusCode, head.body, head.Header)
 	}
@@ -151,13 +151,13 @@ func TestHTTPSAndHSTS(t *testing.T) {
 	h := w.handler(opts)
 	wants(t, do(t, h, call{method: "GET", path: "/api/me/"}), 403, `{"detail":"HTTPS is required."}`)
 	wants(t, do(t, h, call{method: "GET", path: "/healthz"}), 200, `{"status":"ok","version":"1.0.0"}`)
-	if res := do(t, h, call{method: "GET", path: "/readyz"}); res.StatusCode != 200 {
+	if res := do(t, h, call{method: "GET", path: "/readyz"}); res.StatusCode != http.StatusOK {
 		t.Errorf("readyz: %d", res.StatusCode)
 	}
 	tls := map[string]string{"X-Forwarded-Proto": "https"}
 	res := do(t, h, call{method: "GET", path: "/api/me/", token: "ann", header: tls, remote: "192.0.2.1:99"})
 	wantHeader(t, res, "Strict-Transport-Security", "max-age=31536000")
-	if res.StatusCode != 200 {
+	if res.StatusCode != http.StatusOK {
 		t.Errorf("through the proxy: %d %s", res.StatusCode, res.body)
 	}
 	res = do(t, h, call{method: "GET", path: "/api/me/", token: "ann", header: tls, remote: "198.51.100.1:99"})

@@ -42,18 +42,13 @@ const maxNumberText = 1000
 // collected in the order of the calls.
 type decoder struct {
 	fields map[string]json.RawMessage
-	faults fieldErrors
+	faults inputError
 }
 
 func newDecoder(fields map[string]json.RawMessage) *decoder { return &decoder{fields: fields} }
 
 // given reports whether there is a field, be it null.
 func (d *decoder) given(name string) bool { _, ok := d.fields[name]; return ok }
-
-// isNull reports whether a field is given as null.
-func (d *decoder) isNull(name string) bool {
-	return d.given(name) && kindOf(d.fields[name]) == "NoneType"
-}
 
 // fault notes what is wrong with a field.
 func (d *decoder) fault(name string, messages ...string) { d.faults.add(name, messages...) }

@@ -12,13 +12,14 @@ import (
 	"github.com/imap2api/imap2api/queries"
 )
 
-// apiError is an error with an answer of its own: {"detail": ...} (api.md 5.2).
+// apiError is an error with an answer of its own: {"detail": ...} (api.md 5.2), or
+// the faults of the input.
 type apiError struct {
 	status     int
 	code       string // of problem details
 	detail     string
-	retryAfter int // seconds; 0: none
-
+	retryAfter int         // seconds; 0: none
+	fields     *inputError // faults of input; else nil
 }
 
 // Error returns what clients read.
@@ -47,19 +48,19 @@ func conflict(detail string) error {
 	return &apiError{status: http.StatusConflict, code: "conflict", detail: detail}
 }
 
-// fieldErrors are faults of input, in the order of the fields (api.md 5.1).
-type fieldErrors struct {
+// inputError is the faults of input, in the order of the fields (api.md 5.1).
+type inputError struct {
 	names    []string
 	messages map[string][]string
 }
 
 // Error names the fields; values are never in it.
-func (e *fieldErrors) Error() string { return "invalid: " + strings.Join(e.names, ", ") }
+func (e *inputError) Error() string { return "invalid: " + strings.Join(e.names, ", ") }
 
 // Is reports whether target is domain.ErrInvalid.
-func (e *fieldErrors) Is(target error) bool { return target == domain.ErrInvalid }
+func (e *inputError) Is(target error) bool { return target == domain.ErrInvalid }
 
-func (e *fieldErrors) add(name string, messages ...string) {
+func (e *inputError) add(name string, messages ...string) {
 	if e.messages == nil {
 		e.messages = map[string][]string{}
 	}
@@ -70,21 +71,26 @@ func (e *fieldErrors) add(name string, messages ...string) {
 }
 
 // err returns e, or nil if nothing was added.
-func (e *fieldErrors) err() error {
+func (e *inputError) err() error {
 	if len(e.names) == 0 {
 		return nil
 	}
 	return e
 }
 
-func invalid(name, message string) error {
-	e := &fieldErrors{}
+func invalid(name, message string) *inputError {
+	e := &inputError{}
 	e.add(name, message)
 	return e
 }
 
+// validation is the answer to faults of input (api.md 5.1).
+func validation(e *inputError) *apiError {
+	return &apiError{status: http.StatusBadRequest, code: "validation", detail: "Invalid input.", fields: e}
+}
+
 // MarshalJSON keeps the order of the fields.
-func (e *fieldErrors) MarshalJSON() ([]byte, error) {
+func (e *inputError) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteByte('{')
 	for i, name := range e.names {
@@ -100,17 +106,17 @@ func (e *fieldErrors) MarshalJSON() ([]byte, error) {
 }
 
 // known returns the error with an answer of its own that err stands for.
-func known(err error) error {
-	var fields *fieldErrors
+func known(err error) *apiError {
+	var fields *inputError
 	var field *domain.FieldError
 	var own *apiError
 	switch {
 	case errors.As(err, &fields):
-		return fields
+		return validation(fields)
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &field):
-		return invalid(field.Field, field.Message)
+		return validation(invalid(field.Field, field.Message))
 	case errors.Is(err, queries.ErrPage):
 		return errPage
 	case errors.Is(err, queries.ErrCursor):
@@ -130,15 +136,13 @@ func known(err error) error {
 // fail answers with an error. What is no fault of the client is logged here, and nowhere else.
 func (a *api) fail(r *request, err error) {
 	answer := known(err)
-	if own, ok := answer.(*apiError); ok {
-		switch {
-		case own.status == http.StatusInternalServerError:
-			a.log.Error("request failed", slog.String("request_id", r.id), slog.String("method", r.Method),
-				slog.String("path", r.URL.Path), slog.Any("err", err))
-		case own.status == http.StatusServiceUnavailable && r.Context().Err() == nil:
-			a.log.Warn("request refused", slog.String("request_id", r.id), slog.String("method", r.Method),
-				slog.String("path", r.URL.Path), slog.Any("err", err))
-		}
+	switch {
+	case answer.status == http.StatusInternalServerError:
+		a.log.Error("request failed", slog.String("request_id", r.id), slog.String("method", r.Method),
+			slog.String("path", r.URL.Path), slog.Any("err", err))
+	case answer.status == http.StatusServiceUnavailable && r.Context().Err() == nil:
+		a.log.Warn("request refused", slog.String("request_id", r.id), slog.String("method", r.Method),
+			slog.String("path", r.URL.Path), slog.Any("err", err))
 	}
 	if isGmailPath(r.URL.Path) {
 		a.failGmail(r, answer)

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -162,7 +163,7 @@ func TestEventFilters(t *testing.T) {
 			want.Limit = 50
 		}
 		want.Journal = 1
-		if res := do(t, h, call{method: "GET", path: "/api/events/?" + query, token: "ann"}); res.StatusCode != 200 {
+		if res := do(t, h, call{method: "GET", path: "/api/events/?" + query, token: "ann"}); res.StatusCode != http.StatusOK {
 			t.Errorf("%s: %d %s", query, res.StatusCode, res.body)
 		}
 		if diff := cmp.Diff(want, j.asked); diff != "" {
@@ -186,7 +187,7 @@ func TestJournalsOfOthers(t *testing.T) {
 		wants(t, get(path, "ann"), 403, `{"detail":"You do not have permission to perform this action."}`)
 	}
 	for user, want := range map[string]events.JournalID{"ann": 1, "system": events.System} {
-		if res := get("/api/events/?user="+user, "root"); res.StatusCode != 200 || j.asked.Journal != want {
+		if res := get("/api/events/?user="+user, "root"); res.StatusCode != http.StatusOK || j.asked.Journal != want {
 			t.Errorf("%s: %d, journal %d", user, res.StatusCode, j.asked.Journal)
 		}
 	}

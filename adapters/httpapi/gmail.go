@@ -50,11 +50,7 @@ var gmailKinds = map[int]gmailKind{
 }
 
 // failGmail answers an error in Gmail's shape.
-func (a *api) failGmail(r *request, err error) {
-	own, ok := err.(*apiError)
-	if !ok {
-		own = &apiError{status: http.StatusBadRequest}
-	}
+func (a *api) failGmail(r *request, own *apiError) {
 	kind, ok := gmailKinds[own.status]
 	if !ok {
 		kind = gmailKinds[http.StatusInternalServerError]

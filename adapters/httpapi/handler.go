@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -109,7 +110,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		return
 	}
 	r.params = params
-	a.serve(r, rt)
+	a.serve(r, rt) //nolint:contextcheck // r has the context: it embeds the request
 }
 
 // maxRequestLine is the longest request target, in octets (api.md 4.1).
@@ -200,7 +201,7 @@ func (a *api) recovered(r *request) {
 	if v == nil {
 		return
 	}
-	if v == http.ErrAbortHandler {
+	if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		panic(v)
 	}
 	a.log.Error("handler panicked", slog.String("request_id", r.id), slog.Any("panic", v), slog.String("stack", stack()))

@@ -354,7 +354,7 @@ func (d *discard) WriteHeader(status int)      { d.status = status }
 // bench sends one request.
 func bench(b *testing.B, h http.Handler, path, coding string) {
 	b.Helper()
-	r := httptest.NewRequest("GET", path, nil)
+	r := httptest.NewRequest(http.MethodGet, path, nil)
 	r.Header.Set("Authorization", "Token ann")
 	if coding != "" {
 		r.Header.Set("Accept-Encoding", coding)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -70,16 +71,16 @@ func TestAnonymousLimit(t *testing.T) {
 	login := call{method: "POST", path: "/api-token-auth/", remote: "[2001:db8::3]:5"}
 	wantHeader(t, do(t, h, login), "RateLimit", `"anonymous";r=1;t=3600`)
 	wantHeader(t, from("[2001:db8::1]:5", "gone"), "X-RateLimit-Remaining", "0")
-	if res := from("[2001:db8::1]:5", ""); res.StatusCode != 429 {
+	if res := from("[2001:db8::1]:5", ""); res.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("fifth 401: %d", res.StatusCode)
 	}
-	if res := do(t, h, login); res.StatusCode != 429 {
+	if res := do(t, h, login); res.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("login over the limit: %d", res.StatusCode)
 	}
-	if res := from("[2001:db8::1]:5", "ann"); res.StatusCode != 200 {
+	if res := from("[2001:db8::1]:5", "ann"); res.StatusCode != http.StatusOK {
 		t.Errorf("a good token is stopped: %d", res.StatusCode)
 	}
-	if res := from("[2001:db8:0:1::1]:5", ""); res.StatusCode != 401 {
+	if res := from("[2001:db8:0:1::1]:5", ""); res.StatusCode != http.StatusUnauthorized {
 		t.Errorf("another network: %d", res.StatusCode)
 	}
 }
@@ -92,22 +93,22 @@ func TestLoginLimit(t *testing.T) {
 		return do(t, h, call{method: "POST", path: "/api-token-auth/", remote: remote, body: fmt.Sprintf(`{"username":%q,"password":%q}`, name, password)})
 	}
 	for range 20 {
-		if res := try("ann", "correct horse", "192.0.2.7:1"); res.StatusCode != 200 {
+		if res := try("ann", "correct horse", "192.0.2.7:1"); res.StatusCode != http.StatusOK {
 			t.Fatalf("success counts as failure: %d", res.StatusCode)
 		}
 	}
 	for range 10 {
-		if res := try("ann", "x", "192.0.2.7:1"); res.StatusCode != 400 {
+		if res := try("ann", "x", "192.0.2.7:1"); res.StatusCode != http.StatusBadRequest {
 			t.Fatalf("status %d", res.StatusCode)
 		}
 	}
 	res := try("ANN", "x", "192.0.2.7:1")
 	wants(t, res, 429, `{"detail":"Request was throttled. Expected available in 900 seconds."}`)
-	if res := try("ann", "correct horse", "192.0.2.7:1"); res.StatusCode != 429 {
+	if res := try("ann", "correct horse", "192.0.2.7:1"); res.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("the right password within the limit's end: %d", res.StatusCode)
 	}
 	for _, other := range []answer{try("bob", "x", "192.0.2.7:1"), try("ann", "x", "192.0.2.8:1")} {
-		if other.StatusCode != 400 {
+		if other.StatusCode != http.StatusBadRequest {
 			t.Errorf("another name or address: %d", other.StatusCode)
 		}
 	}
@@ -136,7 +137,9 @@ func TestCORS(t *testing.T) {
 	origin := map[string]string{"Origin": app}
 	h := w.handler(w.options())
 	for _, c := range []call{
-		{method: "GET", path: "/api/me/", token: "ann"}, {method: "GET", path: "/api/me/"}, {method: "GET", path: "/api/nothing/"},
+		{method: "GET", path: "/api/me/", token: "ann"},
+		{method: "GET", path: "/api/me/"},
+		{method: "GET", path: "/api/nothing/"},
 		{method: "GET", path: "/gmail/v1/users/me/profile", token: "ann"},
 	} {
 		c.header = origin
@@ -193,7 +196,7 @@ func TestCachingAndCompression(t *testing.T) {
 		wants(t, res, 304, "")
 		wantHeader(t, res, "ETag", tag)
 	}
-	if res := get("If-None-Match", `"other"`); res.StatusCode != 200 {
+	if res := get("If-None-Match", `"other"`); res.StatusCode != http.StatusOK {
 		t.Errorf("another tag: %d", res.StatusCode)
 	}
 	unpack := map[string]func([]byte) ([]byte, error){

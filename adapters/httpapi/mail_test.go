@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -123,7 +124,7 @@ func TestCursors(t *testing.T) {
 	}
 	wants(t, do(t, h, call{method: "GET", path: "/api/emails/threads/?cursor=" + good + "&folder=Bulk", token: "ann"}), 404, `{"detail":"Invalid cursor"}`)
 	res := do(t, h, call{method: "GET", path: "/api/v1/emails/?page_size=5&cursor=" + good + "&folder=Bulk", token: "ann"})
-	if res.StatusCode != 200 {
+	if res.StatusCode != http.StatusOK {
 		t.Errorf("another page size: %d %s", res.StatusCode, res.body)
 	}
 }
@@ -165,7 +166,7 @@ func TestEmailFilters(t *testing.T) {
 		"ordering=nothing,%20-id": with(filter(queries.MessageFilter{}), func(q *queries.ListMessages) { q.Order = []queries.Order{{Field: "id", Desc: true}} }),
 		"ordering=--x,password":   filter(queries.MessageFilter{}),
 	} {
-		if res := do(t, h, call{method: "GET", path: "/api/emails/?" + query, token: "ann"}); res.StatusCode != 200 {
+		if res := do(t, h, call{method: "GET", path: "/api/emails/?" + query, token: "ann"}); res.StatusCode != http.StatusOK {
 			t.Errorf("%s: %d %s", query, res.StatusCode, res.body)
 		}
 		if diff := cmp.Diff(want, *asked); diff != "" {

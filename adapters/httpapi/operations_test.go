@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -53,7 +54,7 @@ func TestOperations(t *testing.T) {
 	h = w.handler(opts)
 	wants(t, get("/metrics", "m", "127.0.0.1:5"), 401, `{"detail":"Authentication credentials were not provided."}`)
 	bearer := call{method: "GET", path: "/metrics", header: map[string]string{"Authorization": "Bearer m"}}
-	if res := do(t, h, bearer); res.StatusCode != 200 {
+	if res := do(t, h, bearer); res.StatusCode != http.StatusOK {
 		t.Errorf("metrics token: %d", res.StatusCode)
 	}
 	res = get("/readyz", "", "")

@@ -21,7 +21,7 @@ const maxQuery = 2000
 // An empty value counts as not given.
 type filters struct {
 	r      *request
-	faults fieldErrors
+	faults inputError
 }
 
 // text reads a text; blank at its ends stays, as folder names may have it.

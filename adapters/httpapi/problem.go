@@ -12,28 +12,23 @@ type detailJSON struct {
 
 // problemJSON is an error by RFC 9457 (api.md 5.4).
 type problemJSON struct {
-	Type      string       `json:"type"`
-	Title     string       `json:"title"`
-	Status    int          `json:"status"`
-	Detail    string       `json:"detail"`
-	Code      string       `json:"code"`
-	RequestID string       `json:"request_id"`
-	Errors    *fieldErrors `json:"errors,omitempty"`
+	Type      string      `json:"type"`
+	Title     string      `json:"title"`
+	Status    int         `json:"status"`
+	Detail    string      `json:"detail"`
+	Code      string      `json:"code"`
+	RequestID string      `json:"request_id"`
+	Errors    *inputError `json:"errors,omitempty"`
 }
 
 // writeError answers with an error of known, in the shape that the client asked for.
-func (a *api) writeError(r *request, err error) {
+func (a *api) writeError(r *request, e *apiError) {
 	h := r.w.Header()
-	status, code, detail, body := http.StatusBadRequest, "validation", "Invalid input.", any(err)
-	fields, _ := err.(*fieldErrors)
-	if own, ok := err.(*apiError); ok {
-		status, code, detail, body = own.status, own.code, own.detail, detailJSON{own.detail}
-		if own.retryAfter > 0 {
-			h.Set("Retry-After", strconv.Itoa(own.retryAfter))
-		}
+	if e.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(e.retryAfter))
 	}
 	switch {
-	case status != http.StatusUnauthorized:
+	case e.status != http.StatusUnauthorized:
 	case strings.HasPrefix(r.URL.Path, "/api"):
 		h.Set("WWW-Authenticate", "Token")
 	default:
@@ -43,12 +38,16 @@ func (a *api) writeError(r *request, err error) {
 		h.Del(name)
 	}
 	if !strings.Contains(r.Header.Get("Accept"), "application/problem+json") {
-		a.writeJSON(r, status, body)
+		var body any = detailJSON{e.detail}
+		if e.fields != nil {
+			body = e.fields
+		}
+		a.writeJSON(r, e.status, body)
 		return
 	}
 	h.Set("Content-Type", "application/problem+json")
-	a.writeJSON(r, status, problemJSON{
-		Type: "urn:imap2api:error:" + code, Title: http.StatusText(status), Status: status,
-		Detail: detail, Code: code, RequestID: r.id, Errors: fields,
+	a.writeJSON(r, e.status, problemJSON{
+		Type: "urn:imap2api:error:" + e.code, Title: http.StatusText(e.status), Status: e.status,
+		Detail: e.detail, Code: e.code, RequestID: r.id, Errors: e.fields,
 	})
 }

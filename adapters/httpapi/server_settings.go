@@ -153,7 +153,7 @@ func (in serverInput) put(s *events.AccountSettings) {
 
 // check judges the merged settings: what one field alone cannot show.
 func (in serverInput) check(before, after events.AccountSettings) error {
-	var faults fieldErrors
+	var faults inputError
 	// api.md D26: a stored password must not travel to another host, or in the clear.
 	if in.password == nil && (after.Host != before.Host || before.UseTLS && !after.UseTLS) {
 		faults.add("password", msgAgain)

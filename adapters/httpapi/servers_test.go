@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -91,15 +92,15 @@ func TestServerTagFollowsTheSyncs(t *testing.T) {
 	get := call{method: "GET", path: "/api/imap-servers/3/", token: "ann"}
 	tag := do(t, h, get).Header.Get("ETag")
 	get.header = map[string]string{"If-None-Match": tag}
-	if res := do(t, h, get); res.StatusCode != 304 || res.body != "" || res.Header.Get("ETag") != tag {
+	if res := do(t, h, get); res.StatusCode != http.StatusNotModified || res.body != "" || res.Header.Get("ETag") != tag {
 		t.Errorf("got %d %q", res.StatusCode, res.body)
 	}
 	w.accounts[3].State = "running"
-	if res := do(t, h, get); res.StatusCode != 200 {
+	if res := do(t, h, get); res.StatusCode != http.StatusOK {
 		t.Errorf("a new state is hidden by %d", res.StatusCode)
 	}
 	change := call{method: "PATCH", path: "/api/imap-servers/3/", token: "ann", body: `{"name":"x"}`, header: map[string]string{"If-Match": tag}}
-	if res := do(t, h, change); res.StatusCode != 200 {
+	if res := do(t, h, change); res.StatusCode != http.StatusOK {
 		t.Errorf("a sync made If-Match fail: %d %s", res.StatusCode, res.body)
 	}
 }

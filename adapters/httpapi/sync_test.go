@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"net/http"
 	"testing"
 	"time"
 
@@ -152,10 +153,10 @@ func TestConnectionTests(t *testing.T) {
 	wants(t, test("test-connection/", `{"port":"x"}`), 400, `{"host":["This field is required."],"port":["A valid integer is required."],`+
 		`"username":["This field is required."],"password":["This field is required."]}`)
 	wants(t, test("3/test-connection/", `{"host":"127.0.0.1"}`), 400, `{"password":["Enter the password again to change the host or to turn off TLS."]}`)
-	if res := test("3/test-connection/", ""); res.StatusCode != 200 || asked.Account != 3 || asked.Login.Password != "" {
+	if res := test("3/test-connection/", ""); res.StatusCode != http.StatusOK || asked.Account != 3 || asked.Login.Password != "" {
 		t.Errorf("stored settings: %d, asked %+v", res.StatusCode, asked)
 	}
-	if res := test("3/test-connection/", `{"use_ssl":false,"password":"p"}`); res.StatusCode != 200 || asked.Login.Port != 143 || *asked.UseTLS {
+	if res := test("3/test-connection/", `{"use_ssl":false,"password":"p"}`); res.StatusCode != http.StatusOK || asked.Login.Port != 143 || *asked.UseTLS {
 		t.Errorf("without TLS: %d, asked %+v", res.StatusCode, asked)
 	}
 	for range 5 {
