@@ -149,7 +149,7 @@ func (e *equal) look() {
 	for id, m := range e.known {
 		before[id] = m.Sum
 	}
-	e.world.same(server, before, now)
+	e.world.same(server, before, now, nil)
 	if e.kind == "all" {
 		level(t, server, now)
 	} else {

@@ -46,9 +46,10 @@ type kill struct {
 	api     *client
 	server  int64
 
-	seen  map[int64]string // sums of raw messages by id, of all that was ever read
-	span  time.Duration    // how long a sync takes, about
-	begun int              // syncs that went on when something was killed
+	seen   map[int64]string // sums of raw messages by id, of all that was ever read
+	halves map[string]bool  // sums of what was moved while a sync went on
+	span   time.Duration    // how long a sync takes, about
+	begun  int              // syncs that went on when something was killed
 }
 
 func newKill(t *testing.T, seed uint64) *kill {
@@ -59,7 +60,7 @@ func newKill(t *testing.T, seed uint64) *kill {
 		t.Fatal(err)
 	}
 	k := &kill{
-		t: t, dovecot: dovecottest.Start(t, dovecottest.Options{}), seen: map[int64]string{}, span: time.Second,
+		t: t, dovecot: dovecottest.Start(t, dovecottest.Options{}), seen: map[int64]string{}, span: time.Second, halves: map[string]bool{},
 		env: append(ownEnvironment(), append(own, "IMAP2API_LOG_LEVEL=info")...), dataDir: filepath.Join(dir, "data"),
 	}
 	k.world = newWorld(t, k.dovecot.NewUser(t), seed, "Work", "Work/Deep", "Архив", "R&D")
@@ -141,9 +142,7 @@ func (k *kill) start() {
 // round changes the mail, begins a sync and kills something at a random moment of it.
 func (k *kill) round(n int) {
 	k.t.Helper()
-	for range 3 + k.world.rng.IntN(10) {
-		k.world.change()
-	}
+	k.changes()
 	k.until("sync begins", func() error {
 		return k.api.call(http.StatusAccepted, "POST", fmt.Sprintf("/api/imap-servers/%d/sync/?wait=false", k.server), nil, nil)
 	})
@@ -170,6 +169,30 @@ func (k *kill) round(n int) {
 	k.until("mail can be read", func() error { return k.api.look(k.seen) })
 	if run, err := k.api.lastRun(k.server); err == nil && run.Status == "success" {
 		k.span = max(run.Finished.Sub(run.Started), 50*time.Millisecond)
+	}
+}
+
+// changes does some things to the mail, also while a sync goes on. That may see
+// a move in two halves, as one message that goes and one that comes.
+func (k *kill) changes() {
+	k.t.Helper()
+	idle := func() bool {
+		var server struct {
+			State string `json:"sync_state"`
+		}
+		err := k.api.call(http.StatusOK, "GET", fmt.Sprintf("/api/imap-servers/%d/", k.server), nil, &server)
+		return err == nil && server.State != "queued" && server.State != "running"
+	}
+	calm := idle()
+	k.world.moved = nil
+	for range 3 + k.world.rng.IntN(10) {
+		k.world.change()
+	}
+	if calm && idle() {
+		return
+	}
+	for _, s := range k.world.moved {
+		k.halves[s] = true
 	}
 }
 
@@ -234,7 +257,7 @@ func (k *kill) check() {
 		t.Fatal(err)
 	}
 	level(t, server, now)
-	k.world.same(server, k.seen, now)
+	k.world.same(server, k.seen, now, k.halves)
 	path, err := exec.LookPath("imap2api")
 	if err != nil {
 		t.Fatal(err)

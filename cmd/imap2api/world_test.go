@@ -40,6 +40,7 @@ type world struct {
 	serial int
 	ids    []string        // of messages that can be answered
 	copied map[string]bool // sums of what was there twice at some time
+	moved  []string        // sums of what was moved
 	// stirred are folders with another name or another UIDVALIDITY than before.
 	stirred map[string]bool
 	done    []string // what was done, for the log of a failed test
@@ -64,8 +65,8 @@ func (w *world) folders() []string {
 		w.t.Fatalf("list folders: %v", err)
 	}
 	var names []string
-	for _, l := range listed {
-		if !slices.Contains(l.Attrs, imap.MailboxAttrNoSelect) && !slices.Contains(l.Attrs, imap.MailboxAttrNonExistent) {
+	for _, l := range listed { // Dovecot lists a name that has only others below it, too
+		if _, err := c.Status(l.Mailbox, &imap.StatusOptions{UIDNext: true}).Wait(); err == nil {
 			names = append(names, l.Mailbox)
 		}
 	}
@@ -215,18 +216,29 @@ func (w *world) change() {
 	case 7:
 		to := w.pick(names)
 		w.did("copy %v of %s to %s", uids, folder, to)
-		for _, m := range w.user.Messages(w.t, folder) {
-			if slices.Contains(uids, m.UID) {
-				w.copied[sum(m.Raw)] = true
-			}
+		for _, s := range w.sums(folder, uids) {
+			w.copied[s] = true
 		}
 		w.user.Copy(w.t, folder, to, uids...)
 	default:
 		if to := w.pick(names); to != folder {
 			w.did("move %v of %s to %s", uids, folder, to)
+			w.moved = append(w.moved, w.sums(folder, uids)...)
 			w.user.Move(w.t, folder, to, uids...)
 		}
 	}
+}
+
+// sums are those of messages.
+func (w *world) sums(folder string, uids []imap.UID) []string {
+	w.t.Helper()
+	var sums []string
+	for _, m := range w.user.Messages(w.t, folder) {
+		if slices.Contains(uids, m.UID) {
+			sums = append(sums, sum(m.Raw))
+		}
+	}
+	return sums
 }
 
 // changeFolders makes, renames, deletes or makes anew a folder.

@@ -9,6 +9,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/x509"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -122,7 +123,7 @@ func (s *Server) Restart(t testing.TB) {
 // the master to end when that thread dies, hence also with a killed test.
 func (s *Server) run(t testing.TB) {
 	t.Helper()
-	_ = os.Remove(filepath.Join(s.dir, "base", "master.pid")) // of a killed master
+	s.unlock(t)
 	cmd := exec.Command(s.binary, "-F", "-c", s.config())
 	cmd.SysProcAttr = attributes()
 	cmd.Dir = "/"
@@ -143,6 +144,22 @@ func (s *Server) run(t testing.TB) {
 	}
 	s.master = cmd.Process
 	s.waitForGreeting(t)
+}
+
+// unlock removes what a killed Dovecot has left: its number, and locks that the
+// next one would respect for two minutes.
+func (s *Server) unlock(t testing.TB) {
+	t.Helper()
+	_ = os.Remove(filepath.Join(s.dir, "base", "master.pid"))
+	err := filepath.WalkDir(filepath.Join(s.dir, "mail"), func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".lock") {
+			err = os.Remove(path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Errorf("remove locks: %v", err)
+	}
 }
 
 func (s *Server) waitForGreeting(t testing.TB) {
