@@ -67,7 +67,7 @@ type Part struct {
 // PartReader takes a part out of a raw message.
 type PartReader interface {
 	// Part returns the part with a section number, if it is an attachment.
-	Part(raw []byte, section string) (Part, bool)
+	Part(ctx context.Context, raw []byte, section string) (Part, bool)
 }
 
 // GetAttachmentHandler answers GetAttachment.
@@ -87,7 +87,7 @@ func (h *GetAttachmentHandler) Handle(ctx context.Context, q GetAttachment) (Par
 	if err != nil {
 		return Part{}, err
 	}
-	part, ok := h.parts.Part(raw.Octets, q.Section)
+	part, ok := h.parts.Part(ctx, raw.Octets, q.Section)
 	if !ok {
 		return Part{}, fmt.Errorf("part %q of message %d: %w", q.Section, q.ID, domain.ErrNotFound)
 	}

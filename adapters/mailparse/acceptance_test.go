@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/imap2api/imap2api/domain"
 )
 
@@ -86,15 +87,17 @@ func checkAttachments(t *testing.T, p *Parser, m acceptanceMail, c *domain.Conte
 	}
 	for i, want := range *m.Attachments {
 		have := c.Attachments[i]
-		wanted := domain.Attachment{Section: want.ID, FileName: have.FileName, ContentType: want.ContentType,
-			Size: int64(len(want.Content)), Inline: want.Inline, ContentID: want.ContentID}
+		wanted := domain.Attachment{
+			Section: want.ID, FileName: have.FileName, ContentType: want.ContentType,
+			Size: int64(len(want.Content)), Inline: want.Inline, ContentID: want.ContentID,
+		}
 		if want.FileName != nil {
 			wanted.FileName = *want.FileName
 		}
 		if diff := cmp.Diff(wanted, have); diff != "" {
 			t.Errorf("attachment (-want +got):\n%s", diff)
 		}
-		part, ok := p.Part(m.Raw, want.ID)
+		part, ok := p.Part(t.Context(), m.Raw, want.ID)
 		if !ok || string(part.Octets) != string(want.Content) || part.FileName != have.FileName {
 			t.Errorf("part %s: %v, %q, %d octets", want.ID, ok, part.FileName, len(part.Octets))
 		}

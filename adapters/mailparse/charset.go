@@ -122,8 +122,10 @@ func toUTF8(name string, b []byte, over func() bool) ([]byte, defect) {
 	if enc != nil {
 		return decodeAll(enc, b, over), 0
 	}
-	for _, spelling := range []string{strings.TrimSpace(name), "iso-8859-" + strings.TrimPrefix(key, "iso8859"),
-		strings.Replace(key, "windows", "windows-", 1), strings.Replace(key, "cp", "ibm", 1), strings.Replace(key, "koi8", "koi8-", 1)} {
+	for _, spelling := range []string{
+		strings.TrimSpace(name), "iso-8859-" + strings.TrimPrefix(key, "iso8859"),
+		strings.Replace(key, "windows", "windows-", 1), strings.Replace(key, "cp", "ibm", 1), strings.Replace(key, "koi8", "koi8-", 1),
+	} {
 		if r, err := charset.Reader(spelling, bytes.NewReader(b)); err == nil {
 			if out, err := io.ReadAll(r); err == nil {
 				out, d := validUTF8(out)

@@ -2,6 +2,7 @@ package mailparse
 
 import (
 	"bytes"
+	"errors"
 	utf "unicode/utf16"
 
 	"golang.org/x/text/encoding"
@@ -30,7 +31,7 @@ func decodeAll(enc encoding.Encoding, b []byte, over func() bool) []byte {
 		if len(b) == 0 && err == nil || over != nil && over() {
 			break
 		}
-		if err != nil && err != transform.ErrShortDst && n == 0 && used == 0 {
+		if err != nil && !errors.Is(err, transform.ErrShortDst) && n == 0 && used == 0 {
 			out, b = append(out, "\ufffd"...), b[1:] // a decoder that stops instead of replacing
 		}
 	}

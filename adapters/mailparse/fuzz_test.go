@@ -40,7 +40,7 @@ func FuzzParse(f *testing.F) {
 		}
 		checkText(t, c)
 		for _, a := range c.Attachments {
-			part, ok := p.Part(raw, a.Section)
+			part, ok := p.Part(t.Context(), raw, a.Section)
 			if !ok || int64(len(part.Octets)) != a.Size || part.FileName != a.FileName {
 				t.Errorf("part %s: %v, %d octets of %d", a.Section, ok, len(part.Octets), a.Size)
 			}

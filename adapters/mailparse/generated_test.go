@@ -51,7 +51,7 @@ func generate(t testing.TB, args ...string) []generatedMail {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer manifest.Close()
+	defer func() { _ = manifest.Close() }()
 	var out []generatedMail
 	for lines := bufio.NewScanner(manifest); lines.Scan(); {
 		var m generatedMail
@@ -149,7 +149,7 @@ func TestGenerated(t *testing.T) {
 				c.Text, c.HTML, len(c.Attachments), c.Defects)
 		}
 		for _, a := range c.Attachments {
-			if part, ok := p.Part(m.raw, a.Section); !ok || int64(len(part.Octets)) != a.Size {
+			if part, ok := p.Part(t.Context(), m.raw, a.Section); !ok || int64(len(part.Octets)) != a.Size {
 				t.Errorf("%d %s: part %s has %d octets, want %d", i, m.Kind, a.Section, len(part.Octets), a.Size)
 			}
 		}

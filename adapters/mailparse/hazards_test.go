@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/imap2api/imap2api/domain"
 )
 
@@ -183,8 +184,10 @@ func TestBadHeaderLineInPart(t *testing.T) {
 // TestBrokenContentTypeOfText: the octets were left undecoded.
 func TestBrokenContentTypeOfText(t *testing.T) {
 	t.Parallel()
-	for _, value := range []string{`text/plain; charset="iso-8859-1"; x`, `text/plain charset=iso-8859-1`, `text; charset=iso-8859-1`,
-		`text/plain>; charset=iso-8859-1`, `; charset=iso-8859-1`, `plain; charset=iso-8859-1`, `TEXT/PLAIN;CHARSET=ISO-8859-1;;`} {
+	for _, value := range []string{
+		`text/plain; charset="iso-8859-1"; x`, `text/plain charset=iso-8859-1`, `text; charset=iso-8859-1`,
+		`text/plain>; charset=iso-8859-1`, `; charset=iso-8859-1`, `plain; charset=iso-8859-1`, `TEXT/PLAIN;CHARSET=ISO-8859-1;;`,
+	} {
 		c := parse(t, "Content-Type: "+value+"\r\nContent-Transfer-Encoding: Quoted-Printable \r\n\r\n=E4=\r\n=\r\n\r\n")
 		if c.Text != "ä\n" {
 			t.Errorf("%s: %q %v", value, c.Text, c.Defects)
@@ -200,7 +203,10 @@ func TestBase64WithIllegalCharacters(t *testing.T) {
 		{"SGVs bG8g\r\n\r\n d29ybGQ=", "Hello world"},
 		{"SGVsbG8=\r\nIHdvcmxk\r\n", "Hello world"},
 		{"SGVsbG8=\r\n\r\n-- \r\nA list's footer, in plain words\r\n", "Hello"},
-		{"", ""}, {"=", ""}, {"A", ""}, {"SGVsbG8gd29ybGQh\r\nA", "Hello world!"},
+		{"", ""},
+		{"=", ""},
+		{"A", ""},
+		{"SGVsbG8gd29ybGQh\r\nA", "Hello world!"},
 	}
 	for _, test := range tests {
 		raw := "Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n" + test.body
@@ -208,7 +214,7 @@ func TestBase64WithIllegalCharacters(t *testing.T) {
 			t.Errorf("%q: %q, want %q", test.body, c.Text, test.want)
 		}
 		attached := "Content-Disposition: attachment\r\n" + raw
-		part, ok := New(Options{}).Part([]byte(attached), "1")
+		part, ok := New(Options{}).Part(t.Context(), []byte(attached), "1")
 		if c := parse(t, attached); !ok || c.Attachments[0].Size != int64(len(part.Octets)) {
 			t.Errorf("%q: %d octets, size %d", test.body, len(part.Octets), c.Attachments[0].Size)
 		}
@@ -235,7 +241,7 @@ func TestCPUBombs(t *testing.T) {
 				t.Errorf("took %v", took)
 			}
 			if len(c.Attachments) > 0 {
-				New(Options{}).Part(bomb.raw, c.Attachments[len(c.Attachments)-1].Section)
+				New(Options{}).Part(t.Context(), bomb.raw, c.Attachments[len(c.Attachments)-1].Section)
 			}
 		})
 	}

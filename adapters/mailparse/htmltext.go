@@ -58,12 +58,13 @@ func (t *texter) text(s []byte) {
 		if s[0] == 0xc2 {
 			width = 2
 		}
-		if t.pre > 0 && s[0] == '\n' {
-			t.breaks++
-		} else if t.pre > 0 {
-			t.word([]byte{' '})
-		} else {
+		switch {
+		case t.pre == 0:
 			t.space = true
+		case s[0] == '\n':
+			t.breaks++
+		default:
+			t.word([]byte{' '})
 		}
 		s = s[width:]
 	}

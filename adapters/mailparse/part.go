@@ -13,14 +13,14 @@ type Part struct {
 }
 
 // Part returns the attachment of a raw message that Parse lists under a MIME
-// section; false if there is none.
-func (p *Parser) Part(raw []byte, section string) (part Part, ok bool) {
+// section; false if there is none, or if ctx ends or the budget is used up before it is found.
+func (p *Parser) Part(ctx context.Context, raw []byte, section string) (part Part, ok bool) {
 	defer func() {
 		if recover() != nil {
 			part, ok = Part{}, false
 		}
 	}()
-	w := p.newWalker(context.Background(), raw)
+	w := p.newWalker(ctx, raw)
 	w.walk()
 	for i := range w.leaves {
 		l := &w.leaves[i]

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/imap2api/imap2api/domain"
 )
 
@@ -32,8 +33,10 @@ func TestBodies(t *testing.T) {
 		{"alternative with related", multi("alternative", "a", textPart, multi("related", "r", htmlPart, imagePart)), "Plain.\n", "<p>Rich &amp; bold.</p>\n"},
 		{"alternative in related", multi("related", "r", multi("alternative", "a", textPart, htmlPart), imagePart), "Plain.\n", "<p>Rich &amp; bold.</p>\n"},
 		{"alternative of two html", multi("alternative", "a", htmlPart, "Content-Type: text/html\n\n<p>other</p>\n"), "Rich & bold.\n", "<p>Rich &amp; bold.</p>\n"},
-		{"alternative, mixed html", multi("alternative", "a", textPart, multi("mixed", "m", htmlPart, imagePart, "Content-Type: text/html\n\n<p>end</p>\n")),
-			"Plain.\n", "<p>Rich &amp; bold.</p>\n<p>end</p>\n"},
+		{
+			"alternative, mixed html", multi("alternative", "a", textPart, multi("mixed", "m", htmlPart, imagePart, "Content-Type: text/html\n\n<p>end</p>\n")),
+			"Plain.\n", "<p>Rich &amp; bold.</p>\n<p>end</p>\n",
+		},
 		{"html and a footer", multi("mixed", "m", htmlPart, "\nThe list's footer.\n"), "Rich & bold.\nThe list's footer.\n", "<p>Rich &amp; bold.</p>\n"},
 		{"text, attachment, text", multi("mixed", "m", textPart, imagePart, "\nMore."), "Plain.\nMore.", ""},
 		{"named text is shown", multi("mixed", "m", textPart, "Content-Type: text/plain; name=p.patch\n\n+line\n"), "Plain.\n+line\n", ""},
@@ -116,12 +119,12 @@ func TestAttachments(t *testing.T) {
 			if diff := cmp.Diff(test.want, c.Attachments); diff != "" {
 				t.Fatal(diff)
 			}
-			part, ok := New(Options{}).Part([]byte(raw), "2")
+			part, ok := New(Options{}).Part(t.Context(), []byte(raw), "2")
 			if ok != (test.want != nil) || string(part.Octets) != test.octets {
 				t.Errorf("%v %q", ok, part.Octets)
 			}
 			for _, section := range []string{"", "0", "1", "x", "9", "1.9", "2.1", "2.1.1", "2.2"} {
-				if _, ok := New(Options{}).Part([]byte(raw), section); ok {
+				if _, ok := New(Options{}).Part(t.Context(), []byte(raw), section); ok {
 					t.Errorf("section %q is there", section)
 				}
 			}
@@ -170,7 +173,7 @@ func TestPartContentType(t *testing.T) {
 		"Text/CSV; charset=\"UTF-8\"": "text/csv; charset=UTF-8", "text/plain": "text/plain",
 		"text/plain; charset=\"x; y\"": "text/plain; charset=x", "image/png; charset=utf-8": "image/png",
 	} {
-		part, ok := New(Options{}).Part([]byte("Content-Type: "+given+"\r\nContent-Disposition: attachment\r\n\r\nx"), "1")
+		part, ok := New(Options{}).Part(t.Context(), []byte("Content-Type: "+given+"\r\nContent-Disposition: attachment\r\n\r\nx"), "1")
 		if !ok || part.ContentType != want {
 			t.Errorf("%s: %q, want %q", given, part.ContentType, want)
 		}
@@ -182,14 +185,14 @@ func TestLimits(t *testing.T) {
 	p := New(Options{MaxDepth: 2, MaxParts: 5})
 	raw := multi("mixed", "a", multi("mixed", "b", multi("mixed", "c", textPart)))
 	c := p.Parse(t.Context(), []byte(raw))
-	part, ok := p.Part([]byte(raw), "1.1")
+	part, ok := p.Part(t.Context(), []byte(raw), "1.1")
 	if len(c.Attachments) != 1 || c.Attachments[0].ContentType != "multipart/mixed" || !ok || !strings.Contains(string(part.Octets), "Plain.") ||
 		!cmp.Equal(c.Defects, []string{"depth-limit"}) {
 		t.Errorf("%+v %v %q", c.Attachments, c.Defects, part.Octets)
 	}
 	raw = multi("mixed", "a", "\n1", "\n2", "\n3", "\n4", "\n5", "\n6")
 	c = p.Parse(t.Context(), []byte(raw))
-	part, ok = p.Part([]byte(raw), "5")
+	part, ok = p.Part(t.Context(), []byte(raw), "5")
 	if c.Text != "1\n2\n3\n4" || !ok || !strings.Contains(string(part.Octets), "\n6") || !cmp.Equal(c.Defects, []string{"no-end-boundary", "part-limit"}) {
 		t.Errorf("%q %+v %v", c.Text, c.Attachments, c.Defects)
 	}
@@ -198,7 +201,9 @@ func TestLimits(t *testing.T) {
 func TestSnippet(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ text, want string }{
-		{"", ""}, {" \n\t ", ""}, {" a \n\n b\u00a0 c ", "a b c"},
+		{"", ""},
+		{" \n\t ", ""},
+		{" a \n\n b\u00a0 c ", "a b c"},
 		{strings.Repeat("ä", 300), strings.Repeat("ä", 200)},
 		{strings.Repeat("a", 199) + " b", strings.Repeat("a", 199)},
 		{strings.Repeat("a", 198) + "  bc", strings.Repeat("a", 198) + " b"},

@@ -29,7 +29,7 @@ func decodeWords(b []byte) string {
 	return cleanLine(append(d.out, guessText(b[pos:])...))
 }
 
-// A word is one encoded word: =?charset?encoding?text?=
+// A word is one encoded word of RFC 2047: "=?charset?encoding?text?=".
 type word struct {
 	charset  []byte
 	encoding byte // B or Q

@@ -31,8 +31,8 @@ func (parser) ParserVersion() int { return mailparse.Version }
 type parts struct{ *mailparse.Parser }
 
 // Part returns an attachment of a raw message.
-func (p parts) Part(raw []byte, section string) (queries.Part, bool) {
-	part, ok := p.Parser.Part(raw, section)
+func (p parts) Part(ctx context.Context, raw []byte, section string) (queries.Part, bool) {
+	part, ok := p.Parser.Part(ctx, raw, section)
 	return queries.Part{FileName: part.FileName, ContentType: part.ContentType, Octets: part.Octets}, ok
 }
 
