@@ -11,7 +11,8 @@ var (
 	trashNames = []string{
 		"trash", "deleted", "deleted items", "deleted messages", "bin", "papierkorb", "gelöschte elemente", "gelöschte objekte",
 		"corbeille", "éléments supprimés", "papelera", "elementos eliminados", "cestino", "posta eliminata", "prullenbak",
-		"verwijderde items", "kosz", "elementy usunięte", "корзина", "удаленные", "lixeira", "itens excluídos", "papperskorg",
+		"verwijderde items", "kosz", "elementy usunięte", "корзина", //nolint:misspell // Polish
+		"удаленные", "lixeira", "itens excluídos", "papperskorg",
 		"borttaget", "papirkurv", "slettet post", "roskakori", "koš", "odstraněná pošta", "çöp kutusu", "silinmiş öğeler",
 		"ゴミ箱", "削除済みアイテム", "已删除", "已删除邮件", "휴지통", "지운 편지함",
 	}
@@ -93,7 +94,7 @@ func (s Selection) Select(listed []Listed) (selected map[MailboxName]bool, missi
 			missing = append(missing, name)
 			continue
 		}
-		if !found.NoSelect && !(s.NoTrash && found.Role == RoleTrash) {
+		if !found.NoSelect && (!s.NoTrash || found.Role != RoleTrash) {
 			selected[found.Name] = true
 		}
 	}

@@ -95,8 +95,10 @@ func refsOf(c *Content, own CanonicalID, people []string) []CanonicalID {
 
 // roles are local parts of addresses. An id that begins so was made by a program
 // that took an address for an id, and is the same in all of its mail.
-var roles = []string{"admin", "do-not-reply", "donotreply", "info", "mailer-daemon", "no-reply", "nobody", "noreply",
-	"notifications", "postmaster", "root", "support", "undisclosed-recipients", "webmaster"}
+var roles = []string{
+	"admin", "do-not-reply", "donotreply", "info", "mailer-daemon", "no-reply", "nobody", "noreply",
+	"notifications", "postmaster", "root", "support", "undisclosed-recipients", "webmaster",
+}
 
 // isWeak tells whether strangers share an id: it has no @ with something on both
 // sides, as the yes that people answer git send-email's question with, or it is

@@ -36,13 +36,23 @@ func TestHintsOf(t *testing.T) {
 		msgID   CanonicalID
 		refs    []CanonicalID
 	}{
-		{"canonical", Content{MsgID: "<A.b@Host.Example>", References: []string{"C@X", "d@y"}}, "A.b@host.example",
-			[]CanonicalID{"C@x", "d@y"}},
-		{"in-reply-to after references, each once", Content{References: []string{"a@x", "b@x"}, InReplyTo: []string{"a@X", "c@x"}},
-			"", []CanonicalID{"a@x", "b@x", "c@x"}},
+		{
+			"canonical",
+			Content{MsgID: "<A.b@Host.Example>", References: []string{"C@X", "d@y"}},
+			"A.b@host.example",
+			[]CanonicalID{"C@x", "d@y"},
+		},
+		{
+			"in-reply-to after references, each once",
+			Content{References: []string{"a@x", "b@x"}, InReplyTo: []string{"a@X", "c@x"}},
+			"",
+			[]CanonicalID{"a@x", "b@x", "c@x"},
+		},
 		{"own id", Content{MsgID: "a@x", References: []string{"a@x", "b@x"}, InReplyTo: []string{"a@x"}}, "a@x", []CanonicalID{"b@x"}},
-		{"addresses", Content{From: addresses("Bea@X.org"), To: addresses("ann@x.org"), Cc: addresses("c@x.org"),
-			References: []string{"bea@x.org", "r@x"}, InReplyTo: []string{"ANN@x.org", "c@x.org"}}, "", []CanonicalID{"r@x"}},
+		{"addresses", Content{
+			From: addresses("Bea@X.org"), To: addresses("ann@x.org"), Cc: addresses("c@x.org"),
+			References: []string{"bea@x.org", "r@x"}, InReplyTo: []string{"ANN@x.org", "c@x.org"},
+		}, "", []CanonicalID{"r@x"}},
 		{"address as own id", Content{MsgID: "bea@x.org", From: addresses("bea@x.org")}, "", nil},
 		{"empty ids", Content{MsgID: "<>", References: []string{"", "<>"}}, "", nil},
 		{"the first and the last", Content{References: many}, "", last100},
@@ -58,12 +68,16 @@ func TestHintsOf(t *testing.T) {
 func TestHintsOfTheRest(t *testing.T) {
 	t.Parallel()
 	raw := sha256.Sum256([]byte("octets"))
-	c := Content{Subject: "Re: [x] Budget", From: addresses("B@x"), To: addresses("a@x", " b@X ", ""), Cc: addresses("c@x"),
-		Bcc: addresses("d@x"), Date: noon.Add(-time.Hour), ThreadIndex: []byte("guid")}
+	c := Content{
+		Subject: "Re: [x] Budget", From: addresses("B@x"), To: addresses("a@x", " b@X ", ""), Cc: addresses("c@x"),
+		Bcc: addresses("d@x"), Date: noon.Add(-time.Hour), ThreadIndex: []byte("guid"),
+	}
 	people := []Key{KeyOf("a@x"), KeyOf("b@x"), KeyOf("c@x")}
 	slices.SortFunc(people, compareKeys)
-	want := ThreadHints{Refs: []CanonicalID{}, BaseSubject: "budget", Reply: true, Date: noon.Add(-time.Hour), People: people,
-		ThreadIndex: []byte("guid"), Raw: Key(raw[:16])}
+	want := ThreadHints{
+		Refs: []CanonicalID{}, BaseSubject: "budget", Reply: true, Date: noon.Add(-time.Hour), People: people,
+		ThreadIndex: []byte("guid"), Raw: Key(raw[:16]),
+	}
 	if diff := cmp.Diff(want, HintsOf(&c, raw, noon)); diff != "" {
 		t.Error(diff)
 	}
@@ -119,8 +133,10 @@ func TestSubjectSub(t *testing.T) {
 func TestLookupForJoinsRanges(t *testing.T) {
 	t.Parallel()
 	at := func(days int, reply bool) ThreadHints {
-		return ThreadHints{MsgID: "a@x", BaseSubject: "a subject", Reply: reply, Date: noon.AddDate(0, 0, days), People: []Key{{1}},
-			Raw: Key{byte(days)}}
+		return ThreadHints{
+			MsgID: "a@x", BaseSubject: "a subject", Reply: reply, Date: noon.AddDate(0, 0, days), People: []Key{{1}},
+			Raw: Key{byte(days)},
+		}
 	}
 	l := LookupFor([]ThreadHints{at(0, false), at(28, false), at(1, false), at(60, true)})
 	if len(l.Nodes) != 5 { // the id once, four subject nodes

@@ -32,7 +32,8 @@ func samples() []events.Event {
 	}
 	end := events.SyncEnd{SyncStarted: started, Status: "partial", FinishedAt: at("2025-03-04T09:31:13.1175Z"), Received: 1, Warnings: []string{"w"}}
 	return []events.Event{
-		started, events.SyncCompleted{SyncEnd: end},
+		started,
+		events.SyncCompleted{SyncEnd: end},
 		events.SyncFailed{SyncEnd: end, Error: events.SyncError{Code: "auth_failed", Message: "Refused."}, ConsecutiveFailures: 2},
 		events.MessageFetched{
 			Message: message, Size: 9, InternalDate: at("2025-03-04T09:30:04Z"), Flags: []domain.Flag{`\Flagged`}, Backfill: true,
@@ -52,9 +53,12 @@ func samples() []events.Event {
 		events.TokenRevoked{Token: 12, Kind: "api", Name: "CRM"},
 		events.LoggedIn{User: 1, Name: "ann", Remote: "192.0.2.7"},
 		events.LoginFailed{Name: "nobody", Remote: "192.0.2.7"},
-		events.UserAdded{User: 1, Name: "ann", Admin: true}, events.UserChanged{User: 1, Name: "ann", Changed: []string{"password"}},
-		events.UserDisabled{User: 1, Name: "ann"}, events.UserErased{User: 1},
-		events.ModelRebuilt{Model: "mail", Generation: 6, Version: 4, Events: 9}, events.ModelRolledBack{Model: "mail", Generation: 5},
+		events.UserAdded{User: 1, Name: "ann", Admin: true},
+		events.UserChanged{User: 1, Name: "ann", Changed: []string{"password"}},
+		events.UserDisabled{User: 1, Name: "ann"},
+		events.UserErased{User: 1},
+		events.ModelRebuilt{Model: "mail", Generation: 6, Version: 4, Events: 9},
+		events.ModelRolledBack{Model: "mail", Generation: 5},
 	}
 }
 

@@ -101,7 +101,8 @@ func Stored(name string) (types []events.Type, known bool) {
 	family, isFamily := strings.CutSuffix(name, "*")
 	for i := range kinds {
 		k := &kinds[i]
-		if k.name != name && !(isFamily && strings.HasSuffix(family, ".") && strings.HasPrefix(k.name, family)) {
+		member := isFamily && strings.HasSuffix(family, ".") && strings.HasPrefix(k.name, family)
+		if k.name != name && !member {
 			continue
 		}
 		known = true
