@@ -188,7 +188,7 @@ func (r *accountRun) plan(ctx context.Context, m *mailboxRun) error {
 	if err != nil {
 		return fmt.Errorf("quarantine of mailbox %d: %w", m.state.ID, err)
 	}
-	if err := r.forgetGone(ctx, m, waiting); err != nil {
+	if err := r.forget(ctx, m, waiting.Minus(m.server.Minus(m.known))); err != nil {
 		return err
 	}
 	m.todo = window.Minus(m.known).Minus(waiting)
@@ -207,10 +207,10 @@ func (r *accountRun) plan(ctx context.Context, m *mailboxRun) error {
 	return nil
 }
 
-// forgetGone takes out of the quarantine what the server does not list any more.
-func (r *accountRun) forgetGone(ctx context.Context, m *mailboxRun, waiting domain.UIDSet) error {
+// forget takes messages out of the quarantine that are stored, or not on the server any more.
+func (r *accountRun) forget(ctx context.Context, m *mailboxRun, uids domain.UIDSet) error {
 	var rows []Row
-	for uid := range waiting.Minus(m.server).All {
+	for uid := range uids.All {
 		rows = append(rows, QuarantineRow{Mailbox: m.state.ID, UID: uid})
 	}
 	return r.record(ctx, nil, rows...)
