@@ -48,6 +48,7 @@ var defaults = map[string]string{
 	"random_page_cost":     "1.1", // solid state
 	"jit":                  "off", // costs more than it gives on short queries
 	"autovacuum":           "on",
+	"autovacuum_naptime":   "10s", // a first sync makes plans wrong until the next ANALYZE
 
 	// A rebuild drops or makes hundreds of partitions in one transaction.
 	"max_locks_per_transaction": "256",
