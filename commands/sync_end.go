@@ -133,11 +133,17 @@ func within[T any](list []T, number, octets int) []T {
 	return out
 }
 
+// Bounds of what is told of threads, so that they fit into events and decisions.
+const (
+	maxMergedTold = 1000 // earlier ids of one
+	tellBatch     = 250  // threads
+)
+
 // tellThreads records what the run did in each thread, a batch at a time.
 func (r *accountRun) tellThreads(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	for after := domain.ThreadID(0); ; {
-		threads, err := r.state.TouchedThreads(ctx, r.Journal, r.Account, after, updateBatch)
+		threads, err := r.state.TouchedThreads(ctx, r.Journal, r.Account, after, tellBatch)
 		if err != nil {
 			return fmt.Errorf("touched threads of account %d: %w", r.Account, err)
 		}
@@ -147,6 +153,7 @@ func (r *accountRun) tellThreads(ctx context.Context) error {
 		d := Decision{Events: make([]events.Event, len(threads))}
 		told := ToldThreadsRow{Account: r.Account}
 		for i, t := range threads {
+			t.Merged = t.Merged[:min(len(t.Merged), maxMergedTold)]
 			d.Events[i] = t
 			told.Threads = append(told.Threads, t.Thread)
 			after = max(after, t.Thread)

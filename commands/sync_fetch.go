@@ -80,7 +80,18 @@ type incoming struct {
 	FetchedMessage
 	sum     [32]byte
 	content *domain.Content
+	summary events.Summary
 	hints   domain.ThreadHints
+}
+
+// says returns about how many octets an event says of the message.
+func (in *incoming) says() int {
+	s := &in.summary
+	n := 1000 + len(s.Subject) + len(s.Sender) + len(s.SenderName) + len(s.Recipient) + len(s.InReplyTo) + len(s.Snippet)
+	for _, f := range in.Flags {
+		n += len(f)
+	}
+	return n
 }
 
 // read parses a message and finds what decides about its thread.
@@ -93,6 +104,7 @@ func (r *accountRun) read(ctx context.Context, in *incoming) {
 			in.InternalDate = r.now.UTC().Truncate(time.Second)
 		}
 	}
+	in.summary = events.Summarise(in.content, in.InternalDate)
 	in.hints = domain.HintsOf(in.content, in.sum, in.InternalDate)
 }
 
@@ -160,7 +172,7 @@ func (r *accountRun) decideFetched(s State, m *mailboxRun, batch []*incoming, ms
 			},
 			SHA256: in.sum[:], Size: in.Size, InternalDate: in.InternalDate,
 			Flags: domain.Flags(in.Flags), ModSeq: in.ModSeq, Merged: p.Merged,
-			Summary: events.Summarise(in.content, in.InternalDate), Parser: r.parser.ParserVersion(),
+			Summary: in.summary, Parser: r.parser.ParserVersion(),
 			Truncated: in.Truncated,
 			Backfill:  r.started.Initial || in.UID < m.state.UIDNext && m.state.UIDValidity == m.status.UIDValidity,
 		})

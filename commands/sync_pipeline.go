@@ -15,6 +15,7 @@ const (
 	maxInFlight   = 24 << 20 // octets between the socket and the log
 	batchMessages = 400
 	batchOctets   = 6 << 20
+	batchSaid     = 3 << 19 // octets of what events say of the messages; as JSON at most twice as many
 	batchDelay    = 250 * time.Millisecond // a slow server's messages are not held back longer
 )
 
@@ -87,7 +88,7 @@ func (p *pipeline) parse() {
 // store puts raw messages and contents, a batch at a time, before the log names them.
 func (p *pipeline) store() {
 	var batch []*incoming
-	size := 0
+	size, said := 0, 0
 	delay := time.NewTimer(batchDelay)
 	defer delay.Stop()
 	flush := func() {
@@ -97,7 +98,7 @@ func (p *pipeline) store() {
 			}
 			p.ready <- batch
 		}
-		batch, size = nil, 0
+		batch, size, said = nil, 0, 0
 	}
 	for {
 		select {
@@ -110,7 +111,8 @@ func (p *pipeline) store() {
 				delay.Reset(batchDelay)
 			}
 			batch = append(batch, in)
-			if size += len(in.Raw); len(batch) >= batchMessages || size >= batchOctets {
+			size, said = size+len(in.Raw), said+in.says()
+			if len(batch) >= batchMessages || size >= batchOctets || said >= batchSaid {
 				flush()
 			}
 		case <-delay.C:

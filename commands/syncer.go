@@ -70,15 +70,17 @@ func (s *Syncer) Run(ctx context.Context) {
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	free := make(chan struct{}, s.opts.Workers)
+	ended := make(chan struct{}, 1)
 	tick := time.NewTicker(s.opts.Tick)
 	defer tick.Stop()
 	for {
 		changed := s.runs.Changed()
-		s.start(ctx, &workers, free)
+		s.start(ctx, &workers, free, ended)
 		select {
 		case <-ctx.Done():
 			return
 		case <-changed:
+		case <-ended:
 		case <-tick.C:
 			if _, err := s.runs.EnqueueDue(ctx); err != nil && ctx.Err() == nil {
 				s.log.Warn("look at schedule", slog.Any("err", err))
@@ -87,8 +89,8 @@ func (s *Syncer) Run(ctx context.Context) {
 	}
 }
 
-// start claims runs for all workers that are free.
-func (s *Syncer) start(ctx context.Context, workers *sync.WaitGroup, free chan struct{}) {
+// start claims runs for all workers that are free. Ended is told when one is free again.
+func (s *Syncer) start(ctx context.Context, workers *sync.WaitGroup, free, ended chan struct{}) {
 	for ctx.Err() == nil {
 		select {
 		case free <- struct{}{}:
@@ -104,8 +106,12 @@ func (s *Syncer) start(ctx context.Context, workers *sync.WaitGroup, free chan s
 			return
 		}
 		workers.Go(func() {
-			defer func() { <-free }()
 			s.carryOut(ctx, run)
+			<-free
+			select {
+			case ended <- struct{}{}:
+			default: // somebody will look
+			}
 		})
 	}
 }

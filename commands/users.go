@@ -140,14 +140,15 @@ func NewEraseUser(journal Journal, changes TokenChanges, eraser Eraser) *EraseUs
 	return &EraseUserHandler{journal, changes, eraser}
 }
 
-// Handle records the erasure in the user's journal, after which nothing is appended there,
-// and in that of the installation, and has the content removed. It returns domain.ErrNotFound.
+// Handle records the erasure in the journal of the installation and in the user's, after which
+// nothing is appended there, and has the content removed. Broken off between the two it can be
+// repeated. It returns domain.ErrNotFound.
 func (h *EraseUserHandler) Handle(ctx context.Context, cmd EraseUser) error {
 	decide := func(State) (Decision, error) {
 		return Decision{Events: []events.Event{events.UserErased{User: cmd.User}}}, nil
 	}
-	for _, journal := range []events.JournalID{events.JournalID(cmd.User), events.System} {
-		scope := Scope{Journal: journal, Append: NewAppendID(), Meta: cmd.Meta}
+	for _, journal := range []events.JournalID{events.System, events.JournalID(cmd.User)} {
+		scope := Scope{Journal: journal, Append: NewAppendID(), Meta: cmd.Meta, User: cmd.User}
 		if _, err := h.journal.Update(ctx, scope, decide); err != nil {
 			return fmt.Errorf("erase user %d: %w", cmd.User, err)
 		}

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -22,9 +23,12 @@ const (
 
 var systemFlags = []Flag{FlagSeen, FlagAnswered, FlagFlagged, FlagDeleted, FlagDraft, FlagRecent}
 
+// maxFlags is how many octets the flags of one message may have together.
+const maxFlags = 4000
+
 // Flags returns the given flags in one order and spelling, each once, without
-// \Recent (which is of a session, RFC 9051 section 2.3.2), control characters
-// and what is longer than 255 octets.
+// \Recent (which is of a session, RFC 9051 section 2.3.2), those with control characters
+// or more than 255 octets, and those that are too many: beyond 4000 octets in all.
 func Flags(given []Flag) []Flag {
 	out := make([]Flag, 0, len(given))
 	for _, f := range given {
@@ -40,8 +44,15 @@ func Flags(given []Flag) []Flag {
 			out = append(out, f)
 		}
 	}
-	slices.Sort(out)
-	return slices.CompactFunc(out, func(a, b Flag) bool { return strings.EqualFold(string(a), string(b)) })
+	slices.SortFunc(out, func(a, b Flag) int { // spellings of one flag come together
+		return cmp.Or(strings.Compare(Fold(string(a)), Fold(string(b))), strings.Compare(string(a), string(b)))
+	})
+	out = slices.CompactFunc(out, func(a, b Flag) bool { return Fold(string(a)) == Fold(string(b)) })
+	octets := 0
+	return slices.DeleteFunc(out, func(f Flag) bool {
+		octets += len(f)
+		return octets > maxFlags
+	})
 }
 
 // HasFlag reports whether flags contain f.

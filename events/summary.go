@@ -8,13 +8,14 @@ import (
 	"github.com/imap2api/imap2api/domain"
 )
 
-// Limits of the texts of a Summary, in octets; together they stay far below
-// MaxPayload however they are escaped.
+// Limits of the texts of a Summary, in octets of JSON: together they leave room in
+// MaxPayload for all else that an event of a message says.
 const (
 	maxSubject   = 8 << 10
 	maxAddress   = 1 << 10
 	maxRecipient = 12 << 10
 	maxMsgID     = 1 << 10
+	maxSnippet   = 2 << 10 // of the 200 characters that it has
 )
 
 // Summarise returns what lists show of a message with the given content and
@@ -22,7 +23,7 @@ const (
 func Summarise(c *domain.Content, internalDate time.Time) Summary {
 	s := Summary{
 		Subject: cut(c.Subject, maxSubject),
-		Snippet: c.Snippet,
+		Snippet: cut(c.Snippet, maxSnippet),
 		Date:    c.Date,
 	}
 	if s.Date.IsZero() {
@@ -50,13 +51,23 @@ func Summarise(c *domain.Content, internalDate time.Time) Summary {
 // MsgIDOf returns the message-id of a content as events carry it.
 func MsgIDOf(c *domain.Content) string { return cut(c.MsgID, maxMsgID) }
 
-// cut shortens text to at most n octets without breaking a character.
+// cut shortens text so that it takes at most n octets of JSON, without breaking a character.
 func cut(text string, n int) string {
-	if len(text) <= n {
-		return text
+	for i, r := range text {
+		if n -= octetsOf(r); n < 0 {
+			return text[:i]
+		}
 	}
-	for n > 0 && !utf8.RuneStart(text[n]) {
-		n--
+	return text
+}
+
+// octetsOf returns how many octets a character takes in a string of JSON.
+func octetsOf(r rune) int {
+	switch {
+	case r == '"' || r == '\\':
+		return 2
+	case r < ' ' || r == '\u2028' || r == '\u2029' || r == utf8.RuneError:
+		return len(`\u2028`)
 	}
-	return text[:n]
+	return utf8.RuneLen(r)
 }
