@@ -98,20 +98,16 @@ func (d differences) err() error {
 func (m *ReadModel[S]) compareAll(ctx context.Context, live, gen projections.Generation,
 	compare func(context.Context, events.JournalID, projections.Generation, projections.Generation) (string, error),
 ) error {
-	rows, err := m.log.pool.Query(ctx, journalsOf, m.opts.Name, live.Number)
+	journals, err := m.log.journals(ctx, journalsOf, m.opts.Name, live.Number)
 	if err != nil {
-		return fmt.Errorf("read journals: %w", err)
-	}
-	journals, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-	if err != nil {
-		return fmt.Errorf("read journals: %w", err)
+		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	found := make([]string, len(journals))
 	for i, j := range journals {
 		g.Go(func() (err error) {
-			found[i], err = compare(ctx, events.JournalID(j), live, gen)
+			found[i], err = compare(ctx, j, live, gen)
 			if found[i] != "" {
 				found[i] = fmt.Sprintf("journal %d: %s", j, found[i])
 			}

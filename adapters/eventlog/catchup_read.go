@@ -198,7 +198,7 @@ const accountsQuery = `
 SELECT account_id FROM log.events
 WHERE journal_id = $1 AND stream_kind = $2 AND type = $3 AND position < $4 ORDER BY position`
 
-// accountsBefore returns all accounts that a journal ever had.
+// accountsBefore returns all accounts that were ever added to a journal before a position.
 func accountsBefore(ctx context.Context, tx pgx.Tx, j events.JournalID, pos events.Position) ([]domain.AccountID, error) {
 	rows, err := tx.Query(ctx, accountsQuery, int64(j), int16(events.StreamAccount), string(events.TypeAccountAdded), int64(pos))
 	if err != nil {

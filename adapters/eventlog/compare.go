@@ -130,9 +130,6 @@ func diff(want, got []tableDigest) string {
 			out = append(out, fmt.Sprintf("%s has other rows", w.table))
 		}
 	}
-	if len(out) == 0 {
-		return ""
-	}
 	return strings.Join(out, ", ")
 }
 

@@ -310,8 +310,8 @@ func TestShutdownFinishesTheBatch(t *testing.T) {
 	<-began
 	stop()
 	select {
-	case <-ended:
-		t.Error("ended in the middle of a batch")
+	case err := <-ended:
+		t.Fatalf("ended in the middle of a batch: %v", err)
 	case <-time.After(100 * time.Millisecond):
 	}
 	close(finish)

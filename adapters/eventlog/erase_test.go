@@ -54,9 +54,10 @@ func erasableLog(t testing.TB) (*Log, projections.Task) {
 	return l, task
 }
 
-// eraseToy records an erasure as the write side does.
-func eraseToy(t testing.TB, l *Log, j events.JournalID, acc domain.AccountID) events.Position {
+// eraseToy records an erasure in journal 1 as the write side does: of an account, or for 0 of the user.
+func eraseToy(t testing.TB, l *Log, acc domain.AccountID) events.Position {
 	t.Helper()
+	const j events.JournalID = 1
 	if acc != 0 {
 		pos := write(t, l, j, events.AccountErased{Account: acc})
 		do(t, l, `UPDATE state.accounts SET erased_by = $3 WHERE journal_id = $1 AND account_id = $2`, int64(j), int64(acc), int64(pos))
@@ -104,7 +105,7 @@ func holders(t testing.TB, l *Log, word, where string) []string {
 func TestEraseAccountLeavesNothingOfIt(t *testing.T) {
 	t.Parallel()
 	l, task := erasableLog(t)
-	by := eraseToy(t, l, 1, 1)
+	by := eraseToy(t, l, 1)
 	for range 2 { // it can be repeated
 		if err := l.Erase(t.Context()); err != nil {
 			t.Fatal(err)
@@ -143,8 +144,8 @@ func TestEraseAccountLeavesNothingOfIt(t *testing.T) {
 func TestEraseUserLeavesNothingOfIt(t *testing.T) {
 	t.Parallel()
 	l, task := erasableLog(t)
-	first := eraseToy(t, l, 1, 2)
-	by := eraseToy(t, l, 1, 0)
+	first := eraseToy(t, l, 2)
+	by := eraseToy(t, l, 0)
 	if err := l.Erase(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +183,7 @@ func TestEraseGoesOn(t *testing.T) {
 		t.Run(fmt.Sprint(steps), func(t *testing.T) {
 			t.Parallel()
 			l, _ := erasableLog(t)
-			by := eraseToy(t, l, 1, 1)
+			by := eraseToy(t, l, 1)
 			e := erasure{1, 1, int64(by)}
 			for _, step := range []func(context.Context, erasure) error{l.eraseRaw, l.eraseState, l.eraseUnfollowed, l.eraseLog}[:steps] {
 				if err := step(t.Context(), e); err != nil {
@@ -212,7 +213,7 @@ func TestEraseBeforeTheReadModelComes(t *testing.T) {
 	l, task := erasableLog(t)
 	m := toyMessage(1, 1, 500, secretWord+"1")
 	write(t, l, 1, m, toyMessage(2, 2, 501, "order"))
-	eraseToy(t, l, 1, 1)
+	eraseToy(t, l, 1)
 	if err := l.Erase(t.Context()); err != nil {
 		t.Fatal(err)
 	}

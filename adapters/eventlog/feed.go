@@ -3,7 +3,6 @@ package eventlog
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -131,12 +130,8 @@ func (l *Log) moments(ctx context.Context, q *queries.ListEvents) error {
 	return nil
 }
 
-// PositionAt returns the position of the last event of a journal that was recorded
-// at a moment or before it, 0 if there is none.
-func (l *Log) PositionAt(ctx context.Context, journal events.JournalID, at time.Time) (events.Position, error) {
-	return l.before(ctx, journal, at, true)
-}
-
+// before returns the position of the last event of a journal that was recorded before
+// a moment, or at it if inclusive; 0 if there is none.
 func (l *Log) before(ctx context.Context, journal events.JournalID, at time.Time, inclusive bool) (events.Position, error) {
 	var pos int64
 	err := l.pool.QueryRow(ctx, beforeMoment, int64(journal), at, inclusive).Scan(&pos)
@@ -248,14 +243,16 @@ func erasedBy(ctx context.Context, q querier, journal events.JournalID, accounts
 	if err != nil {
 		return nil, err
 	}
+	return collectErased(rows)
+}
+
+// collectErased reads rows of an account, or wholeUser, and the event that erased it.
+func collectErased(rows pgx.Rows) (erased, error) {
 	out := erased{}
 	var account, pos int64
-	_, err = pgx.ForEachRow(rows, []any{&account, &pos}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&account, &pos}, func() error {
 		out[account] = events.Position(pos)
 		return nil
 	})
-	if errors.Is(err, pgx.ErrNoRows) {
-		err = nil
-	}
 	return out, err
 }

@@ -137,7 +137,7 @@ func (m *ReadModel[S]) change(ctx context.Context, fn func(tx pgx.Tx, all []proj
 		return err
 	}
 	m.log.models.changed()
-	if err := m.log.notes.notify(noteModels); err != nil {
+	if err := m.log.notes.notify(context.WithoutCancel(ctx), noteModels); err != nil {
 		m.log.log.Debug("notify", slog.Any("err", err)) // they look now and then
 	}
 	return nil

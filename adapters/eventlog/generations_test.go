@@ -177,12 +177,12 @@ func TestReadersNeverSeeTwoGenerations(t *testing.T) {
 		t.Fatal(err)
 	}
 	consume(t, l, task)
-	ctx, stop := context.WithCancel(t.Context())
 	var g errgroup.Group
+	var over atomic.Bool
 	var reads atomic.Int64
 	for range 3 {
 		g.Go(func() error {
-			for ctx.Err() == nil {
+			for !over.Load() {
 				if err := readTwice(t.Context(), l, task.Version); err != nil {
 					return err
 				}
@@ -192,7 +192,7 @@ func TestReadersNeverSeeTwoGenerations(t *testing.T) {
 		})
 	}
 	g.Go(func() error {
-		for id := domain.MessageID(1000); ctx.Err() == nil; id++ {
+		for id := domain.MessageID(1000); !over.Load(); id++ {
 			if _, err := writeTo(t.Context(), l.pool, 1, []events.Event{toyMessage(1, 1, id, "live")}); err != nil {
 				return err
 			}
@@ -201,7 +201,7 @@ func TestReadersNeverSeeTwoGenerations(t *testing.T) {
 		return nil
 	})
 	g.Go(func() error {
-		defer stop()
+		defer over.Store(true)
 		for range 3 {
 			if _, err := l.Rebuild(t.Context(), task); err != nil {
 				return err

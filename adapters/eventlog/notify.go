@@ -69,7 +69,7 @@ func (n *notifier) send() {
 	payload := notePayload(n.pending)
 	clear(n.pending)
 	n.mu.Unlock()
-	if err := n.notify(payload); err != nil {
+	if err := n.notify(context.Background(), payload); err != nil { //nolint:forbidigo // of many appends, and after them
 		n.log.Debug("notify", slog.Any("err", err)) // the others sweep
 	}
 	n.mu.Lock()
@@ -82,9 +82,8 @@ func (n *notifier) send() {
 	n.idle.Broadcast()
 }
 
-// notify outlives the call that caused it, so it has a context of its own.
-func (n *notifier) notify(payload string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), notifyTimeout) //nolint:forbidigo // see above
+func (n *notifier) notify(ctx context.Context, payload string) error {
+	ctx, cancel := context.WithTimeout(ctx, notifyTimeout)
 	defer cancel()
 	conn, err := n.pool.Acquire(ctx)
 	if err != nil {
@@ -141,10 +140,9 @@ type listener struct {
 func (s *listener) run(ctx context.Context) error {
 	for {
 		err := s.listen(ctx)
-		if ctx.Err() != nil {
-			return nil
+		if ctx.Err() == nil {
+			s.log.log.Warn("listen", slog.Any("err", err))
 		}
-		s.log.log.Warn("listen", slog.Any("err", err))
 		select {
 		case <-ctx.Done():
 			return nil

@@ -77,7 +77,7 @@ type execer struct {
 
 // ExecContext runs query in the open transaction, under the context of the append.
 func (e execer) ExecContext(_ context.Context, query string, args ...any) (stdsql.Result, error) {
-	tag, err := e.conn.Exec(e.ctx, query, args...)
+	tag, err := e.conn.Exec(e.ctx, query, args...) //nolint:contextcheck // the publisher has none to pass on
 	return stdsql.Result(rowsAffected(tag.RowsAffected())), err
 }
 

@@ -51,21 +51,32 @@ func (l *Log) Rollback(ctx context.Context, task projections.Task) (projections.
 	return task.Rollback(ctx)
 }
 
+const longestFirst = `SELECT journal_id FROM log.journals WHERE position > 0 ORDER BY position DESC, journal_id`
+
+// journals returns the journals that a query selects.
+func (l *Log) journals(ctx context.Context, query string, args ...any) ([]events.JournalID, error) {
+	rows, err := l.pool.Query(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read journals: %w", err)
+	}
+	out, err := pgx.CollectRows(rows, pgx.RowTo[events.JournalID])
+	if err != nil {
+		return nil, fmt.Errorf("read journals: %w", err)
+	}
+	return out, nil
+}
+
 // fill lets a generation catch up in all journals, the longest first. Where it
 // stops in one, the others go on.
 func (l *Log) fill(ctx context.Context, task projections.Task, gen projections.Generation) error {
-	rows, err := l.pool.Query(ctx, `SELECT journal_id FROM log.journals WHERE position > 0 ORDER BY position DESC, journal_id`)
+	journals, err := l.journals(ctx, longestFirst)
 	if err != nil {
-		return fmt.Errorf("read journals: %w", err)
-	}
-	journals, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-	if err != nil {
-		return fmt.Errorf("read journals: %w", err)
+		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for _, j := range journals {
-		g.Go(func() error { return l.fillJournal(ctx, task, gen, events.JournalID(j)) })
+		g.Go(func() error { return l.fillJournal(ctx, task, gen, j) })
 	}
 	return g.Wait()
 }

@@ -91,7 +91,7 @@ ORDER BY m.mailbox_id, m.uid`
 // zero key finds nothing.
 func (j *Journal) KnownByMsgKey(ctx context.Context, journal events.JournalID, acc domain.AccountID, keys []domain.Key) ([]commands.KnownAt, error) {
 	keys = lastOf(keys, func(k domain.Key) domain.Key { return k })
-	octets := column(keys, func(k domain.Key) []byte { return subOctets(k) })
+	octets := column(keys, subOctets)
 	return collect(ctx, j, "find messages by message-id", scanKnown, knownByMsgKey, int64(journal), int64(acc), octets)
 }
 

@@ -141,7 +141,7 @@ func (c *chainCheck) piece(ctx context.Context, before link, piece []link) error
 	for i := range piece {
 		piece[i].Journal = c.head.Journal
 		c.link(before, &piece[i])
-		if err := c.events(r, named, before.Last, &piece[i]); err != nil {
+		if err := c.events(r, named, &piece[i]); err != nil {
 			return fmt.Errorf("read events: %w", err)
 		}
 		before = piece[i]
@@ -172,7 +172,7 @@ func (c *chainCheck) link(before link, k *link) {
 
 // events verifies the events of a commit. Those before it that are in no commit
 // are passed by.
-func (c *chainCheck) events(r *eventRows, named *rawNames, after events.Position, k *link) error {
+func (c *chainCheck) events(r *eventRows, named *rawNames, k *link) error {
 	leaves := make([]events.Hash, 0, max(0, k.Last-k.First+1))
 	want := k.First
 	var seen int64

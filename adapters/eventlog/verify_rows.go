@@ -70,11 +70,5 @@ func (l *Log) allErasures(ctx context.Context, journal events.JournalID) (erased
 	if err != nil {
 		return nil, err
 	}
-	out := erased{}
-	var account, pos int64
-	_, err = pgx.ForEachRow(rows, []any{&account, &pos}, func() error {
-		out[account] = events.Position(pos)
-		return nil
-	})
-	return out, err
+	return collectErased(rows)
 }

@@ -64,7 +64,8 @@ func (m *models) changed() {
 }
 
 // Register tells the log which versions of the projections this program reads. A
-// program without a Consumer needs it for WaitFor, ReadPosition and Status.
+// program without a Consumer needs it for WaitFor, WaitLive, ReadPosition, Models and
+// Erase.
 func (l *Log) Register(tasks ...projections.Task) {
 	l.models.mu.Lock()
 	defer l.models.mu.Unlock()
