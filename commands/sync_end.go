@@ -135,8 +135,8 @@ func within[T any](list []T, number, octets int) []T {
 
 // Bounds of what is told of threads, so that they fit into events and decisions.
 const (
-	maxMergedTold = 1000 // earlier ids of one
-	tellBatch     = 250  // threads
+	maxMergedTold = maxMerged // earlier ids of one
+	tellBatch     = 250       // threads
 )
 
 // tellThreads records what the run did in each thread, a batch at a time.

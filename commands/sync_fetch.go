@@ -149,6 +149,11 @@ type fetchedDecision struct {
 	bytes             int64
 }
 
+// maxMerged is how many threads one message joins at most, so that an event can name
+// them. Only a reply without references, to thousands of alarms of one subject, finds more:
+// the rest stays apart until another message finds it.
+const maxMerged = 1000
+
 // decideFetched decides about a batch of messages: their ids, and their threads by the index.
 func (r *accountRun) decideFetched(s State, m *mailboxRun, batch []*incoming, msgIDs, threadIDs []int64) fetchedDecision {
 	var d fetchedDecision
@@ -171,7 +176,7 @@ func (r *accountRun) decideFetched(s State, m *mailboxRun, batch []*incoming, ms
 				MsgID: events.MsgIDOf(in.content),
 			},
 			SHA256: in.sum[:], Size: in.Size, InternalDate: in.InternalDate,
-			Flags: domain.Flags(in.Flags), ModSeq: in.ModSeq, Merged: p.Merged,
+			Flags: domain.Flags(in.Flags), ModSeq: in.ModSeq, Merged: p.Merged[:min(len(p.Merged), maxMerged)],
 			Summary: in.summary, Parser: r.parser.ParserVersion(),
 			Truncated: in.Truncated,
 			Backfill:  r.started.Initial || in.UID < m.state.UIDNext && m.state.UIDValidity == m.status.UIDValidity,

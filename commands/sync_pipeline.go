@@ -15,7 +15,7 @@ const (
 	maxInFlight   = 24 << 20 // octets between the socket and the log
 	batchMessages = 400
 	batchOctets   = 6 << 20
-	batchSaid     = 3 << 19 // octets of what events say of the messages; as JSON at most twice as many
+	batchSaid     = 3 << 19                // octets of what events say of the messages; as JSON at most twice as many
 	batchDelay    = 250 * time.Millisecond // a slow server's messages are not held back longer
 )
 

@@ -76,10 +76,6 @@ func (x *ThreadIndex) Place(h ThreadHints, next func() ThreadID) Placement {
 	return p
 }
 
-// maxMerged is how many threads one message joins at most, so that an event can
-// name them. Only a reply without references, to thousands of alarms, finds more.
-const maxMerged = 1000
-
 // join makes the threads that were found one.
 func (x *ThreadIndex) join(next func() ThreadID) Placement {
 	slices.Sort(x.found)
@@ -87,11 +83,10 @@ func (x *ThreadIndex) join(next func() ThreadID) Placement {
 	if len(found) == 0 {
 		return Placement{Thread: next()}
 	}
-	merged := found[1:min(len(found), 1+maxMerged)]
-	for _, t := range merged {
+	for _, t := range found[1:] {
 		x.into[t] = found[0]
 	}
-	return Placement{Thread: found[0], Merged: append([]ThreadID(nil), merged...)}
+	return Placement{Thread: found[0], Merged: append([]ThreadID(nil), found[1:]...)}
 }
 
 // find returns the thread that t has become.
