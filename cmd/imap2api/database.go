@@ -68,10 +68,11 @@ func (d *database) prepare(ctx context.Context, c *config, migrate bool) error {
 		}
 		return nil
 	}
-	if err := postgres.CheckSchema(ctx, d.pool); err != nil {
+	err := postgres.CheckSchema(ctx, d.pool)
+	if errors.Is(err, postgres.ErrOldSchema) || errors.Is(err, postgres.ErrNewSchema) {
 		return errUsage{fmt.Errorf("database-url: %w", err)}
 	}
-	return nil
+	return err
 }
 
 // close disconnects, and stops a private Postgres.

@@ -24,7 +24,7 @@ func TestEqual(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := startProgram(append(ownEnvironment(), append(own, "IMAP2API_LOG_LEVEL=info")...))
+	p, err := startProgram("", append(ownEnvironment(), own...))
 	if err != nil {
 		t.Fatal(err)
 	}

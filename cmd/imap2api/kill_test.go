@@ -61,7 +61,7 @@ func newKill(t *testing.T, seed uint64) *kill {
 	}
 	k := &kill{
 		t: t, dovecot: dovecottest.Start(t, dovecottest.Options{}), seen: map[int64]string{}, span: time.Second, halves: map[string]bool{},
-		env: append(ownEnvironment(), append(own, "IMAP2API_LOG_LEVEL=info")...), dataDir: filepath.Join(dir, "data"),
+		env: append(ownEnvironment(), own...), dataDir: filepath.Join(dir, "data"),
 	}
 	k.world = newWorld(t, k.dovecot.NewUser(t), seed, "Work", "Work/Deep", "Архив", "R&D")
 	for _, folder := range []string{"INBOX", "INBOX", "Sent", "Work", "Work/Deep", "Архив", "R&D"} {
@@ -122,7 +122,7 @@ func (k *kill) hard(seed uint64) {
 // start runs the program and logs in.
 func (k *kill) start() {
 	k.t.Helper()
-	p, err := startProgram(k.env)
+	p, err := startProgram("", k.env)
 	if err != nil {
 		k.t.Fatal(err)
 	}

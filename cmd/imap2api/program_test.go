@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("GORACE") == "" {
 		_ = os.Setenv("GORACE", "atexit_sleep_ms=0") // a variable that is no setting of ours
 	}
-	testscript.Main(m, map[string]func(){"imap2api": main})
+	testscript.Main(m, map[string]func(){"imap2api": main, "imap2api-bare": bareServer})
 }
 
 // An output keeps what a program writes and tells when it is ready.
@@ -80,16 +80,16 @@ type program struct {
 	exited chan struct{} // closed when it has been reaped
 }
 
-// startProgram runs serve and returns when it is ready. The kernel ends the
+// startProgram runs serve in a directory and returns when it is ready. The kernel ends the
 // program when the thread that has started it dies, hence also with a killed test.
-func startProgram(env []string, args ...string) (*program, error) {
+func startProgram(dir string, env []string, args ...string) (*program, error) {
 	path, err := exec.LookPath("imap2api")
 	if err != nil {
 		return nil, err
 	}
 	p := &program{log: &output{ready: make(chan struct{})}, exited: make(chan struct{})}
 	p.cmd = exec.Command(path, append([]string{"serve"}, args...)...)
-	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr, p.cmd.SysProcAttr = env, p.log, p.log, endWithParent()
+	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr, p.cmd.SysProcAttr = dir, env, p.log, p.log, endWithParent()
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
@@ -169,7 +169,6 @@ func settings(dir string) ([]string, error) {
 		"IMAP2API_LISTEN=" + listener.Addr().String(),
 		"IMAP2API_ADMIN_PASSWORD_FILE=" + file,
 		"IMAP2API_ENV=development",
-		"IMAP2API_LOG_LEVEL=debug",
 		"IMAP2API_LOG_FORMAT=json",
 		"IMAP2API_RATE_LIMIT_USER=0",
 		"IMAP2API_RATE_LIMIT_ANONYMOUS=0",

@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -31,9 +34,12 @@ import (
 //	login USER PASSWORD              gets $TOKEN
 //	account NAME [FIELD=VALUE...]    adds the mailbox as an IMAP server: $SERVER
 //	sync                             syncs it and waits
-//	api [-status N] METHOD PATH [JSON]   asks; the body is stdout
+//	api [-status N] METHOD PATH [JSON]   asks; the body is stdout; with -until N again and again
 //	value PATH WANT                  compares a value in the JSON of stdout; capture VAR PATH keeps it
-//	snapshot FILE                    all that can be read of mail
+//	snapshot FILE                    all that can be read of mail; events FILE the events, a line each
+//	exits CODE COMMAND [ARG...]      exec with an exit code; await REGEXP COMMAND [ARG...] until stdout matches
+//	limit CLASS N                    the rate limit that the API tells; readtoken FILE gets $TOKEN
+//	discreet                         there is no password in stdout and stderr
 //	database                         an external database: $DATABASE_URL
 //	sql STATEMENT                    runs SQL in $DATABASE_URL or in the database of the program
 func TestScript(t *testing.T) {
@@ -61,6 +67,8 @@ func TestScript(t *testing.T) {
 			"serve": verb((*story).serve), "terminate": verb((*story).terminate), "crash": verb((*story).crash),
 			"login": verb((*story).login), "account": verb((*story).account), "sync": verb((*story).sync), "api": verb((*story).api),
 			"value": verb((*story).value), "capture": verb((*story).capture), "snapshot": verb((*story).snapshot),
+			"events": verb((*story).events), "discreet": verb((*story).silent),
+			"exits": verb((*story).exits), "await": verb((*story).await), "limit": verb((*story).limit), "readtoken": verb((*story).readToken),
 			"database": verb((*story).database), "sql": verb((*story).sql),
 		},
 	})
@@ -109,7 +117,7 @@ func (s *story) serve(ts *testscript.TestScript, args []string) error {
 			env = append(env, name+"="+value)
 		}
 	}
-	p, err := startProgram(env, args...)
+	p, err := startProgram(ts.Getenv("WORK"), append(env, "IMAP2API_LOG_LEVEL=debug"), args...) // it must not tell secrets even then
 	if err != nil {
 		return err
 	}
@@ -125,7 +133,7 @@ func (s *story) terminate(ts *testscript.TestScript, _ []string) error {
 	p := s.program
 	s.program = nil
 	code, err := p.stop()
-	_, _ = ts.Stderr().Write([]byte(p.log.String())) // a buffer
+	_, _ = ts.Stderr().Write([]byte(p.log.news())) // a buffer
 	if err == nil && code != exitDone {
 		err = fmt.Errorf("serve ended with %d, want 0", code)
 	}
@@ -143,6 +151,62 @@ func (s *story) discreet(text string) error {
 			return fmt.Errorf("a password is in the output: %q", text[max(0, i-100):i+len(secret)])
 		}
 	}
+	return nil
+}
+
+func (s *story) silent(ts *testscript.TestScript, _ []string) error {
+	return errors.Join(s.discreet(ts.ReadFile("stdout")), s.discreet(ts.ReadFile("stderr")))
+}
+
+func (s *story) exits(ts *testscript.TestScript, args []string) error {
+	want, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	got := 0
+	var ended *exec.ExitError
+	err = ts.Exec(args[1], args[2:]...)
+	if errors.As(err, &ended) {
+		got = ended.ExitCode()
+	} else if err != nil {
+		return err
+	}
+	if got != want {
+		return fmt.Errorf("%s ended with %d, want %d", args[1], got, want)
+	}
+	return nil
+}
+
+func (s *story) await(ts *testscript.TestScript, args []string) error {
+	want, err := regexp.Compile(args[0])
+	if err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(patience); ; {
+		err = ts.Exec(args[1], args[2:]...)
+		if err == nil && want.MatchString(ts.ReadFile("stdout")) {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return errors.Join(fmt.Errorf("%s does not say %s", args[1], want), err)
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+}
+
+func (s *story) limit(ts *testscript.TestScript, args []string) error {
+	a, err := s.client(ts).do("GET", "/api/me/", nil)
+	if err != nil {
+		return err
+	}
+	if got := a.header.Get("X-RateLimit-Limit"); got != args[1] {
+		return fmt.Errorf("limit of class %s is %q, want %s", args[0], got, args[1])
+	}
+	return nil
+}
+
+func (s *story) readToken(ts *testscript.TestScript, args []string) error {
+	ts.Setenv("TOKEN", strings.TrimSpace(ts.ReadFile(args[0])))
 	return nil
 }
 
@@ -191,9 +255,12 @@ func (s *story) sync(ts *testscript.TestScript, _ []string) error {
 }
 
 func (s *story) api(ts *testscript.TestScript, args []string) error {
-	want := 0
-	if args[0] == "-status" {
+	want, deadline := 0, time.Now()
+	if args[0] == "-status" || args[0] == "-until" {
 		want, _ = strconv.Atoi(args[1]) // 0 is any success
+		if args[0] == "-until" {
+			deadline = deadline.Add(patience)
+		}
 		args = args[2:]
 	}
 	var body []byte
@@ -201,6 +268,10 @@ func (s *story) api(ts *testscript.TestScript, args []string) error {
 		body = []byte(strings.Join(args[2:], " "))
 	}
 	a, err := s.client(ts).do(args[0], args[1], body)
+	for err == nil && a.status != want && time.Now().Before(deadline) {
+		<-time.After(20 * time.Millisecond)
+		a, err = s.client(ts).do(args[0], args[1], body)
+	}
 	if err != nil {
 		return err
 	}
@@ -217,6 +288,18 @@ func (s *story) snapshot(ts *testscript.TestScript, args []string) error {
 		return err
 	}
 	return os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600)
+}
+
+func (s *story) events(ts *testscript.TestScript, args []string) error {
+	rows, err := s.client(ts).list("/api/events/?page_size=3")
+	if err != nil {
+		return err
+	}
+	var lines strings.Builder
+	for _, row := range rows {
+		lines.Write(append(row, '\n'))
+	}
+	return os.WriteFile(ts.MkAbs(args[0]), []byte(lines.String()), 0o600)
 }
 
 // database makes an external database of the present schema.
