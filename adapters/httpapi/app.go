@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/imap2api/imap2api/commands"
-	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/events"
 	"github.com/imap2api/imap2api/queries"
 )
@@ -86,12 +85,4 @@ type Options struct {
 type Limit struct {
 	Requests int
 	Window   time.Duration
-}
-
-// Accounts of a principal's token as queries take them: nil for all.
-func accountsOf(p queries.Principal) []domain.AccountID {
-	if len(p.Token.Accounts) == 0 {
-		return nil
-	}
-	return p.Token.Accounts
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events/public"
 	"github.com/imap2api/imap2api/queries"
 )
 
@@ -150,7 +151,7 @@ func TestDecoder(t *testing.T) {
 	} {
 		d, _ := decodeObject([]byte(`{"f":` + value + `}`))
 		got := d.moment("f", rule{})
-		if want == "" && (got != nil || d.err() == nil) || want != "" && (got == nil || string(stamp(*got)) != want) {
+		if want == "" && (got != nil || d.err() == nil) || want != "" && (got == nil || string(public.Stamp(*got)) != want) {
 			t.Errorf("%s: got %v, want %q", value, got, want)
 		}
 	}
@@ -178,10 +179,10 @@ func FuzzDecodeObject(f *testing.F) {
 func TestStamp(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2025, 3, 4, 9, 30, 0, 0, time.FixedZone("", 3600))
-	for nanos, want := range map[time.Duration]timestamp{
+	for nanos, want := range map[time.Duration]public.Timestamp{
 		0: "2025-03-04T08:30:00Z", 250 * time.Millisecond: "2025-03-04T08:30:00.250000Z", time.Microsecond: "2025-03-04T08:30:00.000001Z", 999: "2025-03-04T08:30:00Z",
 	} {
-		if got := stamp(at.Add(nanos)); got != want {
+		if got := public.Stamp(at.Add(nanos)); got != want {
 			t.Errorf("%d: got %s, want %s", nanos, got, want)
 		}
 	}

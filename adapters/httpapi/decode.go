@@ -127,12 +127,8 @@ func (d *decoder) integer(name string, r rule) *int {
 		return nil
 	}
 	n, fault := wholeNumber(value)
-	switch {
-	case fault != "":
-	case n < int64(r.min):
-		fault = fmt.Sprintf("Ensure this value is greater than or equal to %d.", r.min)
-	case n > int64(r.max):
-		fault = fmt.Sprintf("Ensure this value is less than or equal to %d.", r.max)
+	if fault == "" {
+		fault = outside(n, int64(r.min), int64(r.max))
 	}
 	if fault != "" {
 		d.fault(name, fault)
@@ -140,6 +136,17 @@ func (d *decoder) integer(name string, r rule) *int {
 	}
 	out := int(n)
 	return &out
+}
+
+// outside is the fault of a number that is not of least to most, "" if it is.
+func outside[N int64 | float64](n, least, most N) string {
+	switch {
+	case n < least || math.IsNaN(float64(n)):
+		return fmt.Sprintf("Ensure this value is greater than or equal to %v.", least)
+	case n > most:
+		return fmt.Sprintf("Ensure this value is less than or equal to %v.", most)
+	}
+	return ""
 }
 
 // wholeNumber reads 7, 7.0, "7", " 7 " and "7.0"; beyond 64 bits it stays at their end.

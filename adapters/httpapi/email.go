@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events/public"
 	"github.com/imap2api/imap2api/queries"
 )
 
@@ -19,7 +20,7 @@ type threadEmailJSON struct {
 	Subject   string             `json:"subject"`
 	Sender    string             `json:"sender"`
 	Recipient string             `json:"recipient"`
-	Date      timestamp          `json:"date"`
+	Date      public.Timestamp   `json:"date"`
 	BodyText  string             `json:"body_text"`
 	BodyHTML  string             `json:"body_html"`
 	Folder    domain.MailboxName `json:"folder"`
@@ -32,12 +33,12 @@ type emailDetailJSON struct {
 	Subject        string             `json:"subject"`
 	Sender         string             `json:"sender"`
 	Recipient      string             `json:"recipient"`
-	Date           timestamp          `json:"date"`
+	Date           public.Timestamp   `json:"date"`
 	BodyText       string             `json:"body_text"`
 	BodyHTML       string             `json:"body_html"`
 	Folder         domain.MailboxName `json:"folder"`
-	CreatedAt      timestamp          `json:"created_at"`
-	UpdatedAt      timestamp          `json:"updated_at"`
+	CreatedAt      public.Timestamp   `json:"created_at"`
+	UpdatedAt      public.Timestamp   `json:"updated_at"`
 	ThreadID       string             `json:"thread_id"`
 	InReplyTo      *string            `json:"in_reply_to"`
 	ThreadEmails   []threadEmailJSON  `json:"thread_emails"`
@@ -56,7 +57,7 @@ type emailDetailJSON struct {
 	HasAttachments bool               `json:"has_attachments"`
 	Attachments    []attachmentJSON   `json:"attachments"`
 	Size           int64              `json:"size"`
-	ReceivedAt     timestamp          `json:"received_at"`
+	ReceivedAt     public.Timestamp   `json:"received_at"`
 	RawURL         string             `json:"raw_url"`
 	GmailID        string             `json:"gmail_id"`
 }
@@ -89,7 +90,7 @@ func (a *api) htmlForm(r *request) (func(string) string, error) {
 func threadEmailsOf(list []queries.ThreadMessage, html func(string) string) []threadEmailJSON {
 	out := make([]threadEmailJSON, len(list))
 	for i, m := range list {
-		out[i] = threadEmailJSON{m.ID, m.Subject, m.Sender, m.Recipient, stamp(m.Date), m.Text, htmlOf(m.HTML, html), m.Folder}
+		out[i] = threadEmailJSON{m.ID, m.Subject, m.Sender, m.Recipient, public.Stamp(m.Date), m.Text, htmlOf(m.HTML, html), m.Folder}
 	}
 	return out
 }
@@ -127,14 +128,14 @@ func emailDetailOf(r *request, m queries.MessageDetail, html func(string) string
 	c := m.Content
 	out := emailDetailJSON{
 		ID: m.ID, MessageID: bracketed(m.MsgID), Subject: m.Subject, Sender: m.Sender, Recipient: m.Recipient,
-		Date: stamp(m.Date), BodyText: c.Text, BodyHTML: htmlOf(c.HTML, html), Folder: m.Folder,
-		CreatedAt: stamp(m.CreatedAt), UpdatedAt: stamp(m.UpdatedAt), ThreadID: m.Thread.String(),
+		Date: public.Stamp(m.Date), BodyText: c.Text, BodyHTML: htmlOf(c.HTML, html), Folder: m.Folder,
+		CreatedAt: public.Stamp(m.CreatedAt), UpdatedAt: public.Stamp(m.UpdatedAt), ThreadID: m.Thread.String(),
 		ThreadEmails: threadEmailsOf(m.Others, html), ThreadCount: m.ThreadCount,
 		IMAPServer: m.Account, SenderName: m.SenderName,
 		To: addressesOf(c.To), Cc: addressesOf(c.Cc), Bcc: addressesOf(c.Bcc), ReplyTo: addressesOf(c.ReplyTo),
 		References: make([]string, len(c.References)), Snippet: m.Snippet, Flags: orEmpty(m.Flags),
 		IsRead: m.Seen, IsStarred: m.Flagged, HasAttachments: m.HasAttachments, Attachments: attachmentsOf(r, m),
-		Size: m.Size, ReceivedAt: stamp(m.ReceivedAt),
+		Size: m.Size, ReceivedAt: public.Stamp(m.ReceivedAt),
 		RawURL: r.link("emails/", int64(m.ID), "/raw/"), GmailID: fmt.Sprintf("%016x", int64(m.ID)),
 	}
 	if len(c.InReplyTo) > 0 {

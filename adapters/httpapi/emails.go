@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events/public"
 	"github.com/imap2api/imap2api/queries"
 )
 
@@ -15,7 +16,7 @@ type emailJSON struct {
 	Subject        string             `json:"subject"`
 	Sender         string             `json:"sender"`
 	Recipient      string             `json:"recipient"`
-	Date           timestamp          `json:"date"`
+	Date           public.Timestamp   `json:"date"`
 	Folder         domain.MailboxName `json:"folder"`
 	ThreadID       string             `json:"thread_id"`
 	ThreadCount    int                `json:"thread_count"`
@@ -26,7 +27,7 @@ type emailJSON struct {
 	IsStarred      bool               `json:"is_starred"`
 	HasAttachments bool               `json:"has_attachments"`
 	Size           int64              `json:"size"`
-	ReceivedAt     timestamp          `json:"received_at"`
+	ReceivedAt     public.Timestamp   `json:"received_at"`
 }
 
 // threadRowJSON is a row of a list of threads.
@@ -38,9 +39,9 @@ type threadRowJSON struct {
 func emailOf(m queries.Message) emailJSON {
 	return emailJSON{
 		ID: m.ID, MessageID: bracketed(m.MsgID), Subject: m.Subject, Sender: m.Sender, Recipient: m.Recipient,
-		Date: stamp(m.Date), Folder: m.Folder, ThreadID: m.Thread.String(), ThreadCount: m.ThreadCount,
+		Date: public.Stamp(m.Date), Folder: m.Folder, ThreadID: m.Thread.String(), ThreadCount: m.ThreadCount,
 		IMAPServer: m.Account, SenderName: m.SenderName, Snippet: m.Snippet, IsRead: m.Seen, IsStarred: m.Flagged,
-		HasAttachments: m.HasAttachments, Size: m.Size, ReceivedAt: stamp(m.ReceivedAt),
+		HasAttachments: m.HasAttachments, Size: m.Size, ReceivedAt: public.Stamp(m.ReceivedAt),
 	}
 }
 
@@ -117,12 +118,18 @@ func (f *filters) thread(name string) *domain.ThreadID {
 	return &thread
 }
 
-func (a *api) listFolders(r *request) (response, error) {
+// accountsAsked reads imap_server where it is the only filter.
+func (a *api) accountsAsked(r *request) ([]domain.AccountID, error) {
 	f := filters{r: r}
 	accounts, err := f.accounts(r.Context(), a, r.who.Journal)
-	if err == nil {
-		err = f.faults.err()
+	if err != nil {
+		return nil, err
 	}
+	return accounts, f.faults.err()
+}
+
+func (a *api) listFolders(r *request) (response, error) {
+	accounts, err := a.accountsAsked(r)
 	if err != nil {
 		return response{}, err
 	}
@@ -139,13 +146,13 @@ func (a *api) listFolders(r *request) (response, error) {
 
 // statisticsJSON is totals (api.md 9.10).
 type statisticsJSON struct {
-	TotalEmails  int          `json:"total_emails"`
-	TotalThreads int          `json:"total_threads"`
-	Folders      folderCounts `json:"folders"`
-	UnreadEmails int          `json:"unread_emails"`
-	TotalSize    int64        `json:"total_size"`
-	OldestDate   *timestamp   `json:"oldest_date"`
-	NewestDate   *timestamp   `json:"newest_date"`
+	TotalEmails  int               `json:"total_emails"`
+	TotalThreads int               `json:"total_threads"`
+	Folders      folderCounts      `json:"folders"`
+	UnreadEmails int               `json:"unread_emails"`
+	TotalSize    int64             `json:"total_size"`
+	OldestDate   *public.Timestamp `json:"oldest_date"`
+	NewestDate   *public.Timestamp `json:"newest_date"`
 }
 
 // folderCounts is an object from names to numbers that keeps its order.
@@ -166,11 +173,7 @@ func (c folderCounts) MarshalJSON() ([]byte, error) {
 }
 
 func (a *api) statistics(r *request) (response, error) {
-	f := filters{r: r}
-	accounts, err := f.accounts(r.Context(), a, r.who.Journal)
-	if err == nil {
-		err = f.faults.err()
-	}
+	accounts, err := a.accountsAsked(r)
 	if err != nil {
 		return response{}, err
 	}
@@ -179,6 +182,6 @@ func (a *api) statistics(r *request) (response, error) {
 		return response{}, err
 	}
 	return response{body: statisticsJSON{
-		s.Messages, s.Threads, s.Folders, s.Unseen, s.Size, stampOrNil(s.Oldest), stampOrNil(s.Newest),
+		s.Messages, s.Threads, s.Folders, s.Unseen, s.Size, public.StampOrNil(s.Oldest), public.StampOrNil(s.Newest),
 	}}, nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,12 +82,8 @@ func (f *filters) number(name string, most int64) int64 {
 		return 0
 	}
 	n, fault := wholeNumber(mustJSON(text))
-	switch {
-	case fault != "":
-	case n < 0:
-		fault = "Ensure this value is greater than or equal to 0."
-	case n > most:
-		fault = fmt.Sprintf("Ensure this value is less than or equal to %d.", most)
+	if fault == "" {
+		fault = outside(n, 0, most)
 	}
 	if fault != "" {
 		f.faults.add(name, fault)

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -211,8 +210,8 @@ func (a *api) recovered(r *request) {
 }
 
 // settle waits until what was recorded can be read (api.md D12).
-func (a *api) settle(ctx context.Context, r *request, pos position) {
+func (a *api) settle(r *request, pos position) {
 	if pos > 0 && a.app.WaitFor != nil {
-		a.app.WaitFor(ctx, r.who.Journal, pos)
+		a.app.WaitFor(r.Context(), r.who.Journal, pos)
 	}
 }

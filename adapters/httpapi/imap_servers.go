@@ -8,32 +8,33 @@ import (
 	"github.com/imap2api/imap2api/commands"
 	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/events"
+	"github.com/imap2api/imap2api/events/public"
 	"github.com/imap2api/imap2api/queries"
 )
 
 // serverJSON is an IMAP server (api.md 9.3).
 type serverJSON struct {
-	ID             domain.AccountID `json:"id"`
-	Name           string           `json:"name"`
-	Host           string           `json:"host"`
-	Port           int              `json:"port"`
-	Username       string           `json:"username"`
-	UseSSL         bool             `json:"use_ssl"`
-	SyncLimitType  events.LimitType `json:"sync_limit_type"`
-	SyncLimitValue *int             `json:"sync_limit_value"`
-	FoldersToSync  string           `json:"folders_to_sync"`
-	ExcludeTrash   bool             `json:"exclude_trash"`
-	LastSync       *timestamp       `json:"last_sync"`
-	SyncInterval   *int             `json:"sync_interval"`
-	AllowChanges   bool             `json:"allow_changes"`
-	SyncState      string           `json:"sync_state"`
-	LastError      *string          `json:"last_error"`
-	AuthType       string           `json:"auth_type"`
-	OAuthProvider  *string          `json:"oauth_provider"`
-	OAuthStatus    *string          `json:"oauth_status"`
-	CreatedAt      timestamp        `json:"created_at"`
-	UpdatedAt      timestamp        `json:"updated_at"`
-	CertSHA256     string           `json:"tls_certificate_sha256"`
+	ID             domain.AccountID  `json:"id"`
+	Name           string            `json:"name"`
+	Host           string            `json:"host"`
+	Port           int               `json:"port"`
+	Username       string            `json:"username"`
+	UseSSL         bool              `json:"use_ssl"`
+	SyncLimitType  events.LimitType  `json:"sync_limit_type"`
+	SyncLimitValue *int              `json:"sync_limit_value"`
+	FoldersToSync  string            `json:"folders_to_sync"`
+	ExcludeTrash   bool              `json:"exclude_trash"`
+	LastSync       *public.Timestamp `json:"last_sync"`
+	SyncInterval   *int              `json:"sync_interval"`
+	AllowChanges   bool              `json:"allow_changes"`
+	SyncState      string            `json:"sync_state"`
+	LastError      *string           `json:"last_error"`
+	AuthType       string            `json:"auth_type"`
+	OAuthProvider  *string           `json:"oauth_provider"`
+	OAuthStatus    *string           `json:"oauth_status"`
+	CreatedAt      public.Timestamp  `json:"created_at"`
+	UpdatedAt      public.Timestamp  `json:"updated_at"`
+	CertSHA256     string            `json:"tls_certificate_sha256"`
 }
 
 func serverOf(a queries.Account) serverJSON {
@@ -41,9 +42,9 @@ func serverOf(a queries.Account) serverJSON {
 	return serverJSON{
 		ID: a.ID, Name: s.Name, Host: s.Host, Port: s.Port, Username: s.Username, UseSSL: s.UseTLS,
 		SyncLimitType: s.LimitType, SyncLimitValue: s.LimitValue, FoldersToSync: s.Folders, ExcludeTrash: s.ExcludeTrash,
-		LastSync: stampOrNil(a.LastSync), SyncInterval: s.IntervalMin, AllowChanges: s.AllowChanges,
+		LastSync: public.StampOrNil(a.LastSync), SyncInterval: s.IntervalMin, AllowChanges: s.AllowChanges,
 		SyncState: a.State, LastError: textOrNil(a.LastError), AuthType: s.AuthType,
-		CreatedAt: stamp(a.CreatedAt), UpdatedAt: stamp(a.UpdatedAt), CertSHA256: s.CertSHA256,
+		CreatedAt: public.Stamp(a.CreatedAt), UpdatedAt: public.Stamp(a.UpdatedAt), CertSHA256: s.CertSHA256,
 	}
 }
 
@@ -52,7 +53,7 @@ func serverOf(a queries.Account) serverJSON {
 func serverTag(a queries.Account) string {
 	h := fnv.New64a()
 	if a.LastSync != nil {
-		h.Write([]byte(stamp(*a.LastSync)))
+		h.Write([]byte(public.Stamp(*a.LastSync)))
 	}
 	h.Write([]byte("\x00" + a.State + "\x00" + a.LastError))
 	return versionTag("imap-server", int64(a.ID), a.Version, strconv.FormatUint(h.Sum64(), 36))
@@ -118,7 +119,7 @@ func (a *api) createServer(r *request) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	a.settle(r.Context(), r, made.Position)
+	a.settle(r, made.Position)
 	acc, err := a.app.GetAccount(r.Context(), queries.GetAccount{Journal: r.who.Journal, ID: made.Account})
 	if err != nil {
 		return response{}, err
@@ -150,7 +151,7 @@ func (a *api) changeServer(r *request) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	a.settle(r.Context(), r, pos)
+	a.settle(r, pos)
 	if acc, err = a.serverOfPath(r); err != nil {
 		return response{}, err
 	}
@@ -169,7 +170,7 @@ func (a *api) deleteServer(r *request) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	a.settle(r.Context(), r, pos)
+	a.settle(r, pos)
 	return response{status: http.StatusNoContent, position: pos}, nil
 }
 
@@ -181,7 +182,7 @@ type folderJSON struct {
 	StoredEmails int                `json:"stored_emails"`
 	StoredUnread int                `json:"stored_unread"`
 	UIDValidity  domain.UIDValidity `json:"uid_validity"`
-	LastSync     *timestamp         `json:"last_sync"`
+	LastSync     *public.Timestamp  `json:"last_sync"`
 }
 
 func (a *api) serverFolders(r *request) (response, error) {
@@ -195,7 +196,7 @@ func (a *api) serverFolders(r *request) (response, error) {
 	}
 	out := make([]folderJSON, len(folders))
 	for i, f := range folders {
-		out[i] = folderJSON{f.Name, textOrNil(string(f.Role)), f.Selected, f.Messages, f.Unseen, f.UIDValidity, stampOrNil(acc.LastSync)}
+		out[i] = folderJSON{f.Name, textOrNil(string(f.Role)), f.Selected, f.Messages, f.Unseen, f.UIDValidity, public.StampOrNil(acc.LastSync)}
 	}
 	return response{body: out}, nil
 }

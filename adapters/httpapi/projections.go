@@ -10,39 +10,39 @@ import (
 
 // projectionJSON is the state of a read model (api.md 10.10).
 type projectionJSON struct {
-	Name              string        `json:"name"`
-	Version           int           `json:"version"`
-	Generation        int           `json:"generation"`
-	Status            string        `json:"status"`
-	Journals          int           `json:"journals"`
-	JournalsBehind    int           `json:"journals_behind"`
-	JournalsFailed    int           `json:"journals_failed"`
-	EventsTotal       int64         `json:"events_total"`
-	EventsApplied     int64         `json:"events_applied"`
-	LagEvents         int64         `json:"lag_events"`
-	LagSeconds        seconds       `json:"lag_seconds"`
-	Rebuild           *rebuildJSON  `json:"rebuild"`
-	RollbackAvailable bool          `json:"rollback_available"`
-	Failures          []failureJSON `json:"failures"`
-	UpdatedAt         timestamp     `json:"updated_at"`
+	Name              string           `json:"name"`
+	Version           int              `json:"version"`
+	Generation        int              `json:"generation"`
+	Status            string           `json:"status"`
+	Journals          int              `json:"journals"`
+	JournalsBehind    int              `json:"journals_behind"`
+	JournalsFailed    int              `json:"journals_failed"`
+	EventsTotal       int64            `json:"events_total"`
+	EventsApplied     int64            `json:"events_applied"`
+	LagEvents         int64            `json:"lag_events"`
+	LagSeconds        seconds          `json:"lag_seconds"`
+	Rebuild           *rebuildJSON     `json:"rebuild"`
+	RollbackAvailable bool             `json:"rollback_available"`
+	Failures          []failureJSON    `json:"failures"`
+	UpdatedAt         public.Timestamp `json:"updated_at"`
 }
 
 type rebuildJSON struct {
-	Generation    int       `json:"generation"`
-	EventsApplied int64     `json:"events_applied"`
-	Percent       int       `json:"percent"`
-	StartedAt     timestamp `json:"started_at"`
-	LastError     *string   `json:"last_error"`
+	Generation    int              `json:"generation"`
+	EventsApplied int64            `json:"events_applied"`
+	Percent       int              `json:"percent"`
+	StartedAt     public.Timestamp `json:"started_at"`
+	LastError     *string          `json:"last_error"`
 }
 
 type failureJSON struct {
-	User          string    `json:"user"`
-	Position      position  `json:"position"`
-	Type          string    `json:"type"`
-	Error         string    `json:"error"`
-	Attempts      int       `json:"attempts"`
-	FirstFailedAt timestamp `json:"first_failed_at"`
-	NextRetryAt   timestamp `json:"next_retry_at"`
+	User          string           `json:"user"`
+	Position      position         `json:"position"`
+	Type          string           `json:"type"`
+	Error         string           `json:"error"`
+	Attempts      int              `json:"attempts"`
+	FirstFailedAt public.Timestamp `json:"first_failed_at"`
+	NextRetryAt   public.Timestamp `json:"next_retry_at"`
 }
 
 // seconds is a duration with one digit after the point.
@@ -59,15 +59,15 @@ func projectionOf(m queries.Model) projectionJSON {
 		Journals: m.Journals, JournalsBehind: m.JournalsBehind, JournalsFailed: m.JournalsFailed,
 		EventsTotal: m.EventsTotal, EventsApplied: m.EventsApplied, LagEvents: max(0, m.EventsTotal-m.EventsApplied),
 		LagSeconds: seconds(m.LagSeconds), RollbackAvailable: m.RollbackAvailable,
-		Failures: make([]failureJSON, len(m.Failures)), UpdatedAt: stamp(m.UpdatedAt),
+		Failures: make([]failureJSON, len(m.Failures)), UpdatedAt: public.Stamp(m.UpdatedAt),
 	}
 	if b := m.Rebuild; b != nil {
-		out.Rebuild = &rebuildJSON{b.Generation, b.EventsApplied, b.Percent, stamp(b.StartedAt), textOrNil(b.LastError)}
+		out.Rebuild = &rebuildJSON{b.Generation, b.EventsApplied, b.Percent, public.Stamp(b.StartedAt), textOrNil(b.LastError)}
 	}
 	for i, f := range m.Failures {
 		out.Failures[i] = failureJSON{
 			f.User, f.Position, public.TypeOf(f.Type), f.Error, f.Attempts,
-			stamp(f.FirstFailed.Round(time.Microsecond)), stamp(f.NextRetry.Round(time.Microsecond)),
+			public.Stamp(f.FirstFailed.Round(time.Microsecond)), public.Stamp(f.NextRetry.Round(time.Microsecond)),
 		}
 	}
 	return out

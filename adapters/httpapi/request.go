@@ -127,6 +127,11 @@ func parseID(text string) (int64, bool) {
 }
 
 // accounts returns the accounts that the token of the request may see; nil for all.
-func (r *request) accounts() []domain.AccountID { return accountsOf(r.who) }
+func (r *request) accounts() []domain.AccountID {
+	if len(r.who.Token.Accounts) == 0 {
+		return nil
+	}
+	return r.who.Token.Accounts
+}
 
 func stack() string { return string(debug.Stack()) }

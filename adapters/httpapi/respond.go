@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 )
 
 // response is what a handler answers.
@@ -24,25 +23,6 @@ type response struct {
 	secret   bool // it contains a secret: no-store
 	plain    bool // no entity tag, not to be kept: health and the like
 	done     bool // the handler has written the answer itself
-}
-
-// timestamp is a moment as clients see it (api.md 4.2): no fraction, or six digits.
-type timestamp string
-
-func stamp(t time.Time) timestamp {
-	t = t.UTC()
-	if t.Nanosecond()/1000 == 0 {
-		return timestamp(t.Format(time.RFC3339))
-	}
-	return timestamp(t.Format("2006-01-02T15:04:05.000000Z"))
-}
-
-func stampOrNil(t *time.Time) *timestamp {
-	if t == nil {
-		return nil
-	}
-	s := stamp(*t)
-	return &s
 }
 
 // textOrNil returns nil for "".

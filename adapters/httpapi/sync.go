@@ -86,11 +86,8 @@ func (a *api) syncWait(r *request) (time.Duration, error) {
 		return a.opts.SyncWait, nil
 	}
 	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
-		switch {
-		case !(seconds >= 0):
-			return 0, invalid("wait", "Ensure this value is greater than or equal to 0.")
-		case seconds > maxSyncWait:
-			return 0, invalid("wait", fmt.Sprintf("Ensure this value is less than or equal to %d.", maxSyncWait))
+		if fault := outside(seconds, 0, maxSyncWait); fault != "" {
+			return 0, invalid("wait", fault)
 		}
 		return time.Duration(seconds * float64(time.Second)), nil
 	}
@@ -110,7 +107,7 @@ func (a *api) settleAll(r *request) error {
 	if err != nil {
 		return err
 	}
-	a.settle(r.Context(), r, pos.Latest)
+	a.settle(r, pos.Latest)
 	return nil
 }
 
@@ -184,7 +181,7 @@ func (a *api) cancelSync(r *request) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	a.settle(r.Context(), r, pos)
+	a.settle(r, pos)
 	if run, err = a.runOfPath(r); err != nil {
 		return response{}, err
 	}

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/events"
+	"github.com/imap2api/imap2api/events/public"
 	"github.com/imap2api/imap2api/queries"
 )
 
@@ -13,10 +14,10 @@ type syncRunJSON struct {
 	Trigger        string            `json:"trigger"`
 	Status         string            `json:"status"`
 	Initial        bool              `json:"initial"`
-	QueuedAt       timestamp         `json:"queued_at"`
-	StartedAt      *timestamp        `json:"started_at"`
-	FinishedAt     *timestamp        `json:"finished_at"`
-	LastProgressAt *timestamp        `json:"last_progress_at"`
+	QueuedAt       public.Timestamp  `json:"queued_at"`
+	StartedAt      *public.Timestamp `json:"started_at"`
+	FinishedAt     *public.Timestamp `json:"finished_at"`
+	LastProgressAt *public.Timestamp `json:"last_progress_at"`
 	Stalled        bool              `json:"stalled"`
 	Progress       progressJSON      `json:"progress"`
 	Result         syncResultJSON    `json:"result"`
@@ -56,8 +57,8 @@ type folderRunJSON struct {
 func (a *api) syncRunOf(run queries.SyncRun) syncRunJSON {
 	out := syncRunJSON{
 		ID: run.Sync, IMAPServer: run.Account, Trigger: run.Trigger, Status: run.Status, Initial: run.Initial,
-		QueuedAt: stamp(run.QueuedAt), StartedAt: stampOrNil(run.Started), FinishedAt: stampOrNil(run.Ended),
-		LastProgressAt: stampOrNil(run.LastProgress), Progress: progressOf(run),
+		QueuedAt: public.Stamp(run.QueuedAt), StartedAt: public.StampOrNil(run.Started), FinishedAt: public.StampOrNil(run.Ended),
+		LastProgressAt: public.StampOrNil(run.LastProgress), Progress: progressOf(run),
 		Result:   syncResultJSON{run.Received, run.FlagsChanged, run.Moved, run.Deleted, run.Bytes},
 		Folders:  make([]folderRunJSON, len(run.Mailboxes)),
 		Warnings: orEmpty(run.Warnings), Error: run.Error,

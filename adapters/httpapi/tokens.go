@@ -10,6 +10,7 @@ import (
 
 	"github.com/imap2api/imap2api/commands"
 	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events/public"
 	"github.com/imap2api/imap2api/queries"
 )
 
@@ -21,16 +22,16 @@ type tokenJSON struct {
 	Prefix      string             `json:"prefix"`
 	Scopes      []string           `json:"scopes"`
 	IMAPServers []domain.AccountID `json:"imap_servers"`
-	CreatedAt   timestamp          `json:"created_at"`
-	ExpiresAt   *timestamp         `json:"expires_at"`
-	LastUsedAt  *timestamp         `json:"last_used_at"`
+	CreatedAt   public.Timestamp   `json:"created_at"`
+	ExpiresAt   *public.Timestamp  `json:"expires_at"`
+	LastUsedAt  *public.Timestamp  `json:"last_used_at"`
 	Token       string             `json:"token,omitempty"`
 }
 
 func tokenOf(t queries.Token) tokenJSON {
 	return tokenJSON{
 		ID: t.ID, Name: t.Name, Kind: t.Kind, Prefix: t.Prefix, Scopes: orEmpty(t.Scopes), IMAPServers: orEmpty(t.Accounts),
-		CreatedAt: stamp(t.CreatedAt), ExpiresAt: stampOrNil(t.ExpiresAt), LastUsedAt: stampOrNil(t.LastUsed),
+		CreatedAt: public.Stamp(t.CreatedAt), ExpiresAt: public.StampOrNil(t.ExpiresAt), LastUsedAt: public.StampOrNil(t.LastUsed),
 	}
 }
 
@@ -93,7 +94,7 @@ func (a *api) createToken(r *request) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	a.settle(r.Context(), r, made.Position)
+	a.settle(r, made.Position)
 	t := made.Token
 	body := tokenOf(queries.Token{
 		ID: t.ID, Kind: t.Kind, Name: t.Name, Prefix: t.Prefix, Scopes: t.Scopes, Accounts: t.Accounts,
@@ -223,7 +224,7 @@ func (a *api) changeToken(r *request) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	a.settle(r.Context(), r, pos)
+	a.settle(r, pos)
 	if t, err = a.tokenOfPath(r); err != nil {
 		return response{}, err
 	}
@@ -242,7 +243,7 @@ func (a *api) revokeToken(r *request) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	a.settle(r.Context(), r, pos)
+	a.settle(r, pos)
 	return response{status: http.StatusNoContent, position: pos}, nil
 }
 

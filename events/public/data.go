@@ -18,7 +18,7 @@ func dataOf(e events.Event, base string) any {
 	case events.SyncCompleted:
 		return runEndOf(e.SyncEnd, base)
 	case events.SyncFailed:
-		return runFailedData{runEndOf(e.SyncEnd, base), e.Error, e.ConsecutiveFailures, stampOrNil(e.NextAttemptAt)}
+		return runFailedData{runEndOf(e.SyncEnd, base), e.Error, e.ConsecutiveFailures, StampOrNil(e.NextAttemptAt)}
 	case events.MessageFetched:
 		return receivedOf(e, base)
 	case events.FlagsChanged:
@@ -54,7 +54,7 @@ func configOf(e events.Event, base string) any {
 	case events.TokenCreated:
 		return tokenData{
 			e.Token, link(base, "tokens/", int64(e.Token), "/"), e.Name, e.Kind, orEmpty(e.Scopes), orEmpty(e.Accounts),
-			stampOrNil(e.Expires),
+			StampOrNil(e.Expires),
 		}
 	case events.TokenRevoked:
 		return tokenRevokedData{e.Token, e.Name, e.Kind}
@@ -99,13 +99,13 @@ func link(base, before string, id int64, after string) string {
 func runOf(e events.SyncStarted, status, base string) runData {
 	return runData{
 		e.Sync, link(link(base, "imap-servers/", int64(e.Account), "/syncs/"), "", int64(e.Sync), "/"),
-		e.Account, e.AccountName, e.Trigger, status, e.Initial, stamp(e.StartedAt),
+		e.Account, e.AccountName, e.Trigger, status, e.Initial, Stamp(e.StartedAt),
 	}
 }
 
 func runEndOf(e events.SyncEnd, base string) runEndData {
 	return runEndData{
-		runOf(e.SyncStarted, e.Status, base), stamp(e.FinishedAt), e.FinishedAt.Sub(e.StartedAt).Milliseconds(),
+		runOf(e.SyncStarted, e.Status, base), Stamp(e.FinishedAt), e.FinishedAt.Sub(e.StartedAt).Milliseconds(),
 		e.Received, e.FlagsChanged, e.Moved, e.Deleted, orEmpty(e.Warnings),
 	}
 }
@@ -118,7 +118,7 @@ func receivedOf(e events.MessageFetched, base string) receivedData {
 	s := e.Summary
 	out := receivedData{
 		emailData: emailOf(e.Message, base), Subject: cut(s.Subject), Sender: s.Sender, SenderName: s.SenderName,
-		Recipient: s.Recipient, Date: stamp(s.Date), ReceivedAt: stamp(e.InternalDate), Snippet: s.Snippet,
+		Recipient: s.Recipient, Date: Stamp(s.Date), ReceivedAt: Stamp(e.InternalDate), Snippet: s.Snippet,
 		Flags: orEmpty(e.Flags), IsRead: domain.HasFlag(e.Flags, domain.FlagSeen),
 		IsStarred: domain.HasFlag(e.Flags, domain.FlagFlagged), HasAttachments: s.HasAttachments, Size: e.Size,
 		Backfill: e.Backfill,
@@ -153,7 +153,7 @@ func threadOf(e events.ThreadUpdated, base string) threadData {
 	if l := e.Latest; l != nil {
 		url := link(base, "emails/", int64(l.ID), "/thread/")
 		out.URL = &url
-		out.Latest = &latestData{l.ID, l.Subject, l.Sender, stamp(l.Date)}
+		out.Latest = &latestData{l.ID, l.Subject, l.Sender, Stamp(l.Date)}
 	}
 	return out
 }

@@ -41,7 +41,7 @@ var (
 	}, exampleBase)
 	exampleSyncStalled = stalledData{
 		SyncID: ptr(domain.SyncID(63)), URL: ptr(exampleBase + "imap-servers/3/syncs/63/"), Account: 3, Name: "Office",
-		Reason: "no_progress", StalledSince: "2025-03-04T12:00:31.512877Z", LastSync: ptr(timestamp("2025-03-04T10:45:02.118337Z")),
+		Reason: "no_progress", StalledSince: "2025-03-04T12:00:31.512877Z", LastSync: ptr(Timestamp("2025-03-04T10:45:02.118337Z")),
 	}
 	exampleCoverage = coverageData{
 		Account: 3, SyncID: 55, Folder: "INBOX", OnServer: 1230, Stored: 1204, Excluded: 24, Quarantined: 2,
@@ -85,7 +85,7 @@ var (
 	exampleGrant           = grantData{3, exampleBase + "imap-servers/3/", "Private", "google", "2025-03-04T13:00:02.309911Z", &events.SyncError{Code: "needs_reauthorization", Message: "The provider no longer accepts the stored sign-in."}}
 	exampleGrantBack       = grantData{3, exampleBase + "imap-servers/3/", "Private", "google", "2025-03-04T13:20:40.101202Z", nil}
 	exampleWebhook         = webhookData{5, exampleBase + "webhooks/5/"}
-	exampleWebhookDisabled = webhookDisabledData{exampleWebhook, "failures", ptr(timestamp("2025-02-27T09:00:00Z"))}
+	exampleWebhookDisabled = webhookDisabledData{exampleWebhook, "failures", ptr(Timestamp("2025-02-27T09:00:00Z"))}
 	exampleWebhookTest     = webhookTestData{true, "Hello from imap2api."}
 	exampleToken           = tokenData{12, exampleBase + "tokens/12/", "CRM import", "api", []string{"read"}, []domain.AccountID{3}, nil}
 	exampleTokenRevoked    = tokenRevokedData{12, "CRM import", "api"}

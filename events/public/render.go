@@ -9,22 +9,24 @@ import (
 	"github.com/imap2api/imap2api/events"
 )
 
-// timestamp is a moment as clients see it (api.md 4.2): no fraction, or six digits.
-type timestamp string
+// Timestamp is a moment as clients see it (api.md 4.2): no fraction, or six digits.
+type Timestamp string
 
-func stamp(t time.Time) timestamp {
+// Stamp returns t as clients see it, in UTC; what is less than a microsecond is cut off.
+func Stamp(t time.Time) Timestamp {
 	t = t.UTC()
 	if t.Nanosecond()/1000 == 0 {
-		return timestamp(t.Format(time.RFC3339))
+		return Timestamp(t.Format(time.RFC3339))
 	}
-	return timestamp(t.Format("2006-01-02T15:04:05.000000Z"))
+	return Timestamp(t.Format("2006-01-02T15:04:05.000000Z"))
 }
 
-func stampOrNil(t *time.Time) *timestamp {
+// StampOrNil returns nil for nil.
+func StampOrNil(t *time.Time) *Timestamp {
 	if t == nil {
 		return nil
 	}
-	s := stamp(*t)
+	s := Stamp(*t)
 	return &s
 }
 
@@ -33,7 +35,7 @@ type eventJSON struct {
 	Position  events.Position   `json:"position"`
 	ID        string            `json:"id"`
 	Type      string            `json:"type"`
-	Timestamp timestamp         `json:"timestamp"`
+	Timestamp Timestamp         `json:"timestamp"`
 	Category  string            `json:"category"`
 	Account   *domain.AccountID `json:"imap_server"`
 	Resource  resourceJSON      `json:"resource"`
@@ -52,7 +54,7 @@ type resourceJSON struct {
 // its links begin with, such as https://mail.example.org/api/.
 func Render(rec events.Recorded, base string) []byte {
 	out := eventJSON{
-		Position: rec.Position, ID: ID(rec.ID), Type: TypeOf(rec.Type), Timestamp: stamp(rec.RecordedAt),
+		Position: rec.Position, ID: ID(rec.ID), Type: TypeOf(rec.Type), Timestamp: Stamp(rec.RecordedAt),
 		Category: CategoryOf(rec.Type), Resource: resourceOf(rec.Stream), ErasedBy: rec.ErasedBy,
 	}
 	if out.Type == "" { // of a newer program; the feed has no gaps
@@ -71,15 +73,6 @@ func Render(rec events.Recorded, base string) []byte {
 		out.Data = dataOf(rec.Event, base)
 	}
 	return marshal(out)
-}
-
-// Data returns the JSON of the data of an event, as webhooks send it: the same octets
-// as in Render; null if it was erased.
-func Data(rec events.Recorded, base string) []byte {
-	if rec.Event == nil {
-		return []byte("null")
-	}
-	return marshal(dataOf(rec.Event, base))
 }
 
 var streamKinds = map[events.StreamKind]string{

@@ -58,7 +58,7 @@ func schemaFor(t reflect.Type) schemaJSON {
 		return schemaJSON{Type: "boolean"}
 	case reflect.String:
 		s := schemaJSON{Type: "string"}
-		if t == reflect.TypeFor[timestamp]() {
+		if t == reflect.TypeFor[Timestamp]() {
 			s.Format = "date-time"
 		}
 		return s

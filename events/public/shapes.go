@@ -16,11 +16,11 @@ type (
 		Trigger   string           `json:"trigger"`
 		Status    string           `json:"status"`
 		Initial   bool             `json:"initial"`
-		StartedAt timestamp        `json:"started_at"`
+		StartedAt Timestamp        `json:"started_at"`
 	}
 	runEndData struct {
 		runData
-		FinishedAt   timestamp `json:"finished_at"`
+		FinishedAt   Timestamp `json:"finished_at"`
 		DurationMS   int64     `json:"duration_ms"`
 		Received     int       `json:"received"`
 		FlagsChanged int       `json:"flags_changed"`
@@ -32,7 +32,7 @@ type (
 		runEndData
 		Error               events.SyncError `json:"error"`
 		ConsecutiveFailures int              `json:"consecutive_failures"`
-		NextAttemptAt       *timestamp       `json:"next_attempt_at"`
+		NextAttemptAt       *Timestamp       `json:"next_attempt_at"`
 	}
 	stalledData struct {
 		SyncID       *domain.SyncID    `json:"sync_id"`
@@ -40,8 +40,8 @@ type (
 		Account      domain.AccountID  `json:"imap_server"`
 		Name         string            `json:"imap_server_name"`
 		Reason       string            `json:"reason"`
-		StalledSince timestamp         `json:"stalled_since"`
-		LastSync     *timestamp        `json:"last_sync"`
+		StalledSince Timestamp         `json:"stalled_since"`
+		LastSync     *Timestamp        `json:"last_sync"`
 		LastError    *events.SyncError `json:"last_error"`
 	}
 	coverageData struct {
@@ -74,8 +74,8 @@ type (
 		Sender         string        `json:"sender"`
 		SenderName     string        `json:"sender_name"`
 		Recipient      string        `json:"recipient"`
-		Date           timestamp     `json:"date"`
-		ReceivedAt     timestamp     `json:"received_at"`
+		Date           Timestamp     `json:"date"`
+		ReceivedAt     Timestamp     `json:"received_at"`
 		Snippet        string        `json:"snippet"`
 		Flags          []domain.Flag `json:"flags"`
 		IsRead         bool          `json:"is_read"`
@@ -120,7 +120,7 @@ type (
 		ID      domain.MessageID `json:"id"`
 		Subject string           `json:"subject"`
 		Sender  string           `json:"sender"`
-		Date    timestamp        `json:"date"`
+		Date    Timestamp        `json:"date"`
 	}
 	folderData struct {
 		Account    domain.AccountID   `json:"imap_server"`
@@ -159,7 +159,7 @@ type (
 		URL      string            `json:"url"`
 		Name     string            `json:"name"`
 		Provider string            `json:"provider"`
-		Since    timestamp         `json:"since"`
+		Since    Timestamp         `json:"since"`
 		Error    *events.SyncError `json:"error"`
 	}
 	webhookData struct {
@@ -169,7 +169,7 @@ type (
 	webhookDisabledData struct {
 		webhookData
 		Reason       string     `json:"reason"`
-		FailingSince *timestamp `json:"failing_since"`
+		FailingSince *Timestamp `json:"failing_since"`
 	}
 	webhookTestData struct {
 		Test    bool   `json:"test"`
@@ -182,7 +182,7 @@ type (
 		Kind      string             `json:"kind"`
 		Scopes    []string           `json:"scopes"`
 		Accounts  []domain.AccountID `json:"imap_servers"`
-		ExpiresAt *timestamp         `json:"expires_at"`
+		ExpiresAt *Timestamp         `json:"expires_at"`
 	}
 	tokenRevokedData struct {
 		ID   domain.TokenID `json:"id"`
