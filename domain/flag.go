@@ -48,6 +48,7 @@ func Flags(given []Flag) []Flag {
 		return cmp.Or(strings.Compare(Fold(string(a)), Fold(string(b))), strings.Compare(string(a), string(b)))
 	})
 	out = slices.CompactFunc(out, func(a, b Flag) bool { return Fold(string(a)) == Fold(string(b)) })
+	slices.Sort(out)
 	octets := 0
 	return slices.DeleteFunc(out, func(f Flag) bool {
 		octets += len(f)

@@ -5,10 +5,10 @@ import (
 	"unicode"
 )
 
-// NormalName returns a mailbox name with INBOX in capitals, alone or as the
-// first level (RFC 9051 section 5.1: INBOX in any case is INBOX).
+// NormalName returns a mailbox name with INBOX in capitals (RFC 9051 section 5.1: INBOX in any
+// case is INBOX; of names below it, such as Inbox/Work, it says nothing).
 func NormalName(name string) MailboxName {
-	if len(name) >= 5 && strings.EqualFold(name[:5], "INBOX") && len(name) == 5 {
+	if strings.EqualFold(name, "INBOX") {
 		return "INBOX"
 	}
 	return MailboxName(name)

@@ -116,11 +116,12 @@ func findMailbox(listed []Listed, name string) (Listed, bool) {
 }
 
 // ParseFolders reads a comma-separated list of folder names (api.md 9.3): items
-// are trimmed, one with a comma is in double quotes, a quote inside is doubled. Duplicates
-// and empty items are dropped.
+// are trimmed, one with a comma is in double quotes, a quote inside is doubled. INBOX in any
+// case is INBOX. Duplicates and empty items are dropped.
 func ParseFolders(list string) []string {
 	var out []string
-	add := func(name string) {
+	add := func(item string) {
+		name := string(NormalName(strings.TrimSpace(item)))
 		if name != "" && !slices.Contains(out, name) {
 			out = append(out, name)
 		}
@@ -128,13 +129,13 @@ func ParseFolders(list string) []string {
 	for rest := strings.TrimSpace(list); rest != ""; rest = strings.TrimSpace(rest) {
 		if rest[0] != '"' {
 			name, after, _ := strings.Cut(rest, ",")
-			add(strings.TrimSpace(name))
+			add(name)
 			rest = after
 			continue
 		}
 		var name string
 		name, rest = unquote(rest[1:])
-		add(strings.TrimSpace(name))
+		add(name)
 		_, rest, _ = strings.Cut(rest, ",")
 	}
 	return out

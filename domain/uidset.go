@@ -70,7 +70,7 @@ func (s UIDSet) Max() UID {
 
 // Contains reports whether u is in the set.
 func (s UIDSet) Contains(u UID) bool {
-	i, found := slices.BinarySearchFunc(s, u, func(r UIDRange, u UID) int {
+	_, found := slices.BinarySearchFunc(s, u, func(r UIDRange, u UID) int {
 		switch {
 		case r.Hi < u:
 			return -1
@@ -79,7 +79,6 @@ func (s UIDSet) Contains(u UID) bool {
 		}
 		return 0
 	})
-	_ = i
 	return found
 }
 
@@ -156,7 +155,8 @@ func (s UIDSet) String() string {
 	return b.String()
 }
 
-// ParseUIDSet reads what String writes. It returns ErrInvalid for anything else.
+// ParseUIDSet reads a sequence-set of numbers, such as String writes, in any order, ""
+// for the empty set. It returns ErrInvalid for anything else.
 func ParseUIDSet(text string) (UIDSet, error) {
 	var ranges []UIDRange
 	if text == "" {

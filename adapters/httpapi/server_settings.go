@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/imap2api/imap2api/domain"
@@ -171,51 +170,5 @@ func defaultPort(useTLS bool) int {
 	return portPlain
 }
 
-// normalFolders returns a list of folders as it is stored (api.md D23): items trimmed, each
-// once, those with a comma or a quote in double quotes.
-func normalFolders(text string) string {
-	var out []string
-	for _, item := range splitFolders(text) {
-		name := string(domain.NormalName(item))
-		if strings.ContainsAny(name, `,"`) {
-			name = `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
-		}
-		if name != "" && !slices.Contains(out, name) {
-			out = append(out, name)
-		}
-	}
-	return strings.Join(out, ",")
-}
-
-// splitFolders splits at the commas outside of double quotes.
-func splitFolders(text string) []string {
-	var items []string
-	for text = strings.TrimSpace(text); text != ""; text = strings.TrimSpace(text) {
-		var item string
-		if text[0] == '"' {
-			item, text = quotedItem(text[1:])
-			_, text, _ = strings.Cut(text, ",") // what follows the quote is no part of a name
-		} else {
-			item, text, _ = strings.Cut(text, ",")
-		}
-		items = append(items, strings.TrimSpace(item))
-	}
-	return items
-}
-
-// quotedItem reads up to the closing quote; a quote inside is doubled.
-func quotedItem(text string) (item, rest string) {
-	var b strings.Builder
-	for i := 0; i < len(text); i++ {
-		if text[i] != '"' {
-			b.WriteByte(text[i])
-			continue
-		}
-		if i+1 == len(text) || text[i+1] != '"' {
-			return b.String(), text[i+1:]
-		}
-		b.WriteByte('"')
-		i++
-	}
-	return b.String(), ""
-}
+// normalFolders returns a list of folders as it is stored (api.md D23).
+func normalFolders(text string) string { return domain.FormatFolders(domain.ParseFolders(text)) }
