@@ -152,12 +152,17 @@ func (k *kill) round(n int) {
 	if err == nil && (run.Status == "running" || run.Status == "queued") {
 		k.begun++
 	}
-	victim := []string{"program", "postgres", "dovecot"}[k.world.rng.IntN(3)]
+	victim := []string{"program", "postgres", "dovecot", "nothing"}[k.world.rng.IntN(4)]
 	k.t.Logf("round %d: after %v kill %s; sync %d is %s", n, moment.Round(time.Millisecond), victim, run.ID, run.Status)
 	k.world.did("kill %s", victim)
 	switch victim {
 	case "program":
 		k.program.kill()
+		k.start()
+	case "nothing": // but asks the program to end
+		if code, err := k.program.stop(); err != nil || code != exitDone {
+			k.t.Errorf("serve ended with %d, %v", code, err)
+		}
 		k.start()
 	case "postgres":
 		k.killPostgres()
@@ -168,7 +173,7 @@ func (k *kill) round(n int) {
 	k.until("service is back", func() error { return k.api.call(http.StatusOK, "GET", "/readyz", nil, nil) })
 	k.until("mail can be read", func() error { return k.api.look(k.seen) })
 	if run, err := k.api.lastRun(k.server); err == nil && run.Status == "success" {
-		k.span = max(run.Finished.Sub(run.Started), 50*time.Millisecond)
+		k.span = min(max(run.Finished.Sub(run.Started), 50*time.Millisecond), time.Second)
 	}
 }
 
