@@ -102,10 +102,10 @@ func parse(name string, in *invocation, own func(*flag.FlagSet)) (*config, []str
 		return nil, nil, errHelp
 	}
 	if err != nil {
-		return nil, nil, errUsage{err}
+		return nil, nil, usageError{err}
 	}
 	if err := errors.Join(unknownVariables(shared), c.validate()); err != nil {
-		return nil, nil, errUsage{err}
+		return nil, nil, usageError{err}
 	}
 	return c, fs.Args(), nil
 }

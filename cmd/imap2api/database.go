@@ -70,7 +70,7 @@ func (d *database) prepare(ctx context.Context, c *config, migrate bool) error {
 	}
 	err := postgres.CheckSchema(ctx, d.pool)
 	if errors.Is(err, postgres.ErrOldSchema) || errors.Is(err, postgres.ErrNewSchema) {
-		return errUsage{fmt.Errorf("database-url: %w", err)}
+		return usageError{fmt.Errorf("database-url: %w", err)}
 	}
 	return err
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,8 +21,8 @@ const (
 	exitUsage  = 2 // wrong usage or configuration
 )
 
-// errUsage is wrong usage or configuration; its text names every fault.
-type errUsage struct{ error }
+// usageError is wrong usage or configuration; its text names every fault.
+type usageError struct{ error }
 
 // errFailed ends a command whose work failed and that has said so already.
 var errFailed = errors.New("failed")
@@ -38,6 +39,18 @@ type invocation struct {
 	stdout io.Writer
 	stderr io.Writer
 	stdin  io.Reader
+	failed error // of the first write to stdout that failed
+}
+
+// printf writes to stdout. A failure is kept, and ends the command with 1.
+func (in *invocation) printf(format string, args ...any) {
+	_, err := fmt.Fprintf(in.stdout, format, args...)
+	in.failed = cmp.Or(in.failed, err)
+}
+
+// tellf writes to stderr; where that fails there is nowhere to say so.
+func (in *invocation) tellf(format string, args ...any) {
+	_, _ = fmt.Fprintf(in.stderr, format, args...)
 }
 
 func commandTable() []command {
@@ -57,12 +70,13 @@ func commandTable() []command {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	go func() { // a second signal ends the program at once
 		<-ctx.Done()
 		stop()
 	}()
-	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
 }
 
 // run carries out the command line and returns the exit code.
@@ -71,37 +85,42 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if len(args) > 0 {
 		name = args[0]
 	}
+	in := &invocation{stdin: stdin, stdout: stdout, stderr: stderr}
 	table := commandTable()
 	i := slices.IndexFunc(table, func(c command) bool { return c.name == name })
 	if i < 0 {
-		usage(stderr, table)
+		in.usage(table)
 		if name == "-h" || name == "-help" || name == "--help" || name == "help" {
 			return exitDone
 		}
 		if name != "" {
-			fmt.Fprintf(stderr, "\nimap2api: there is no command %q\n", name)
+			in.tellf("\nimap2api: there is no command %q\n", name)
 		}
 		return exitUsage
 	}
-	err := table[i].run(ctx, &invocation{args: args[1:], stdin: stdin, stdout: stdout, stderr: stderr})
-	var wrong errUsage
+	in.args = args[1:]
+	err := table[i].run(ctx, in)
+	if err == nil && in.failed != nil {
+		err = fmt.Errorf("write to standard output: %w", in.failed)
+	}
+	var wrong usageError
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.Is(err, errHelp):
 		return exitDone
 	case errors.As(err, &wrong):
-		fmt.Fprintf(stderr, "imap2api %s: %v\n", name, wrong)
+		in.tellf("imap2api %s: %v\n", name, wrong)
 		return exitUsage
 	case !errors.Is(err, errFailed):
-		fmt.Fprintf(stderr, "imap2api %s: %v\n", name, err)
+		in.tellf("imap2api %s: %v\n", name, err)
 	}
 	return exitFailed
 }
 
-func usage(w io.Writer, table []command) {
-	fmt.Fprintln(w, "usage: imap2api COMMAND [flags]    (imap2api COMMAND -help lists the flags)")
+func (in *invocation) usage(table []command) {
+	in.tellf("usage: imap2api COMMAND [flags]    (imap2api COMMAND -help lists the flags)\n")
 	for _, c := range table {
-		fmt.Fprintf(w, "  %-8s %-34s %s\n", c.name, c.args, c.help)
+		in.tellf("  %-8s %-34s %s\n", c.name, c.args, c.help)
 	}
 }

@@ -14,11 +14,11 @@ func runMigrate(ctx context.Context, in *invocation) error {
 		return err
 	}
 	if len(rest) > 0 {
-		return errUsage{fmt.Errorf("migrate takes no arguments: %q", rest)}
+		return usageError{fmt.Errorf("migrate takes no arguments: %q", rest)}
 	}
 	log := c.logger(in.stderr)
 	if err := os.MkdirAll(c.dataDir, 0o755); err != nil {
-		return errUsage{fmt.Errorf("data-dir: %w", err)}
+		return usageError{fmt.Errorf("data-dir: %w", err)}
 	}
 	db, err := openDatabase(ctx, c, log, true)
 	if err != nil {
@@ -28,6 +28,6 @@ func runMigrate(ctx context.Context, in *invocation) error {
 	if err := db.prepare(ctx, c, true); err != nil {
 		return err
 	}
-	fmt.Fprintf(in.stdout, "schema %d\n", postgres.SchemaVersion())
+	in.printf("schema %d\n", postgres.SchemaVersion())
 	return nil
 }

@@ -65,7 +65,7 @@ func (s *system) task(name string) (projections.Task, error) {
 	for i, t := range s.tasks {
 		names[i] = t.Name
 	}
-	return projections.Task{}, errUsage{fmt.Errorf("there is no read model %q: %s", name, strings.Join(names, ", "))}
+	return projections.Task{}, usageError{fmt.Errorf("there is no read model %q: %s", name, strings.Join(names, ", "))}
 }
 
 func (s *system) rebuild(ctx context.Context, in *invocation, task projections.Task) error {
@@ -89,7 +89,7 @@ func (s *system) rebuild(ctx context.Context, in *invocation, task projections.T
 	if err := s.recordForSystem(ctx, rebuilt); err != nil {
 		return err
 	}
-	fmt.Fprintf(in.stdout, "%s: generation %d is live, %d events in %s\n", task.Name, gen.Number, model.EventsApplied, time.Since(started).Round(time.Millisecond))
+	in.printf("%s: generation %d is live, %d events in %s\n", task.Name, gen.Number, model.EventsApplied, time.Since(started).Round(time.Millisecond))
 	return nil
 }
 
@@ -105,7 +105,7 @@ func (s *system) rollback(ctx context.Context, in *invocation, name string) erro
 	if err := s.recordForSystem(ctx, events.ModelRolledBack{Model: name, Generation: gen.Number}); err != nil {
 		return err
 	}
-	fmt.Fprintf(in.stdout, "%s: generation %d is live again\n", name, gen.Number)
+	in.printf("%s: generation %d is live again\n", name, gen.Number)
 	return nil
 }
 

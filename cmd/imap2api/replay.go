@@ -37,7 +37,7 @@ func runReplay(ctx context.Context, in *invocation) error {
 	}
 	defer end()
 	if len(rest) > 0 {
-		return errUsage{fmt.Errorf("replay takes no arguments: %q", rest)}
+		return usageError{fmt.Errorf("replay takes no arguments: %q", rest)}
 	}
 	q, err := s.replayQuery(ctx, f)
 	if err != nil {
@@ -100,7 +100,7 @@ func (s *system) replayQuery(ctx context.Context, f replayFlags) (queries.ListEv
 		q.Before = pos + 1
 	}
 	if len(faults) > 0 {
-		return q, errUsage{errors.Join(faults...)}
+		return q, usageError{errors.Join(faults...)}
 	}
 	return q, nil
 }

@@ -35,17 +35,17 @@ func runServe(ctx context.Context, in *invocation) error {
 		return err
 	}
 	if len(rest) > 0 {
-		return errUsage{fmt.Errorf("serve takes no arguments: %q", rest)}
+		return usageError{fmt.Errorf("serve takes no arguments: %q", rest)}
 	}
 	log := c.logger(in.stderr)
 	tuneMemory()
 	listener, err := net.Listen("tcp", c.listen)
 	if err != nil {
-		return errUsage{fmt.Errorf("listen: %w", err)}
+		return usageError{fmt.Errorf("listen: %w", err)}
 	}
 	defer listener.Close() //nolint:errcheck // the server closes it too
 	if err := os.MkdirAll(c.dataDir, 0o755); err != nil {
-		return errUsage{fmt.Errorf("data-dir: %w", err)}
+		return usageError{fmt.Errorf("data-dir: %w", err)}
 	}
 	db, err := openDatabase(ctx, c, log, false)
 	if err != nil {
@@ -177,7 +177,7 @@ func (s *system) firstAdmin(ctx context.Context, in *invocation) error {
 	var password string
 	if s.config.adminPasswordFile != "" {
 		if password, err = readSecret(s.config.adminPasswordFile); err != nil {
-			return errUsage{fmt.Errorf("admin-password-file: %w", err)}
+			return usageError{fmt.Errorf("admin-password-file: %w", err)}
 		}
 	} else {
 		var b [15]byte
@@ -188,7 +188,7 @@ func (s *system) firstAdmin(ctx context.Context, in *invocation) error {
 		return fmt.Errorf("make first administrator: %w", err)
 	}
 	if s.config.adminPasswordFile == "" {
-		fmt.Fprintf(in.stderr, "\n  First administrator: %s\n  Password:            %s\n  (shown once)\n\n", s.config.adminUsername, password)
+		in.tellf("\n  First administrator: %s\n  Password:            %s\n  (shown once)\n\n", s.config.adminUsername, password)
 	}
 	return nil
 }

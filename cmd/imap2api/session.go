@@ -19,7 +19,7 @@ func session(ctx context.Context, name string, in *invocation, own func(*flag.Fl
 	log := c.logger(in.stderr)
 	if c.databaseURL == "" {
 		if err := os.MkdirAll(c.dataDir, 0o755); err != nil {
-			return nil, nil, nil, errUsage{fmt.Errorf("data-dir: %w", err)}
+			return nil, nil, nil, usageError{fmt.Errorf("data-dir: %w", err)}
 		}
 	}
 	db, err := openDatabase(ctx, c, log, true)
@@ -48,12 +48,12 @@ func (s *system) userNamed(ctx context.Context, name string) (queries.User, erro
 		return users[0], nil
 	}
 	if name == "" {
-		return queries.User{}, errUsage{fmt.Errorf("there are %d users: name one with -user", len(users))}
+		return queries.User{}, usageError{fmt.Errorf("there are %d users: name one with -user", len(users))}
 	}
 	for _, u := range users {
 		if u.Name == name {
 			return u, nil
 		}
 	}
-	return queries.User{}, errUsage{fmt.Errorf("there is no user %q", name)}
+	return queries.User{}, usageError{fmt.Errorf("there is no user %q", name)}
 }

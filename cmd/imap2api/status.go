@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -56,7 +57,7 @@ func runStatus(ctx context.Context, in *invocation) error {
 	}
 	defer end()
 	if len(rest) > 0 {
-		return errUsage{fmt.Errorf("status takes no arguments: %q", rest)}
+		return usageError{fmt.Errorf("status takes no arguments: %q", rest)}
 	}
 	out, err := s.status(ctx)
 	if err != nil {
@@ -122,8 +123,8 @@ func statusOf(m queries.Model) modelStatus {
 }
 
 func printStatus(w io.Writer, s statusJSON) error {
-	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(t, "SERVER\tUSER\tNAME\tSTATE\tLAST SYNC\tEMAILS\tERROR")
+	var b strings.Builder
+	fmt.Fprintln(&b, "SERVER\tUSER\tNAME\tSTATE\tLAST SYNC\tEMAILS\tERROR")
 	for _, r := range s.Servers {
 		last, fault := "never", ""
 		if r.LastSync != nil {
@@ -132,14 +133,18 @@ func printStatus(w io.Writer, s statusJSON) error {
 		if r.LastError != nil {
 			fault = *r.LastError
 		}
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%d\t%s\n", r.ID, r.User, r.Name, r.State, last, r.Messages, fault)
+		fmt.Fprintf(&b, "%d\t%s\t%s\t%s\t%s\t%d\t%s\n", r.ID, r.User, r.Name, r.State, last, r.Messages, fault)
 	}
-	fmt.Fprintln(t, "\nREAD MODEL\tGENERATION\tSTATUS\tLAG\tSECONDS")
+	fmt.Fprintln(&b, "\nREAD MODEL\tGENERATION\tSTATUS\tLAG\tSECONDS")
 	for _, m := range s.Projections {
-		fmt.Fprintf(t, "%s\t%d\t%s\t%d\t%.1f\n", m.Name, m.Generation, m.Status, m.Lag, m.LagSeconds)
+		fmt.Fprintf(&b, "%s\t%d\t%s\t%d\t%.1f\n", m.Name, m.Generation, m.Status, m.Lag, m.LagSeconds)
 		for _, f := range m.Stopped {
-			fmt.Fprintf(t, "  stopped: %s at %d (%s) since %s: %s\n", f.User, f.Position, f.Type, f.Since.Format(time.RFC3339), f.Error)
+			fmt.Fprintf(&b, "  stopped: %s at %d (%s) since %s: %s\n", f.User, f.Position, f.Type, f.Since.Format(time.RFC3339), f.Error)
 		}
+	}
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	if _, err := io.WriteString(t, b.String()); err != nil {
+		return err
 	}
 	return t.Flush()
 }

@@ -30,7 +30,7 @@ func runSync(ctx context.Context, in *invocation) error {
 	}
 	defer end()
 	if len(rest) > 0 {
-		return errUsage{fmt.Errorf("sync takes no arguments: %q", rest)}
+		return usageError{fmt.Errorf("sync takes no arguments: %q", rest)}
 	}
 	tuneMemory()
 	work, stop := context.WithCancel(ctx)
@@ -46,7 +46,7 @@ func runSync(ctx context.Context, in *invocation) error {
 		return err
 	}
 	if server != 0 && len(targets) == 0 {
-		return errUsage{fmt.Errorf("there is no IMAP server %d", server)}
+		return usageError{fmt.Errorf("there is no IMAP server %d", server)}
 	}
 	failed := false
 	for _, t := range targets {
@@ -105,14 +105,14 @@ func (s *system) syncOne(ctx context.Context, in *invocation, t target) (bool, e
 		if out.Error != nil {
 			reason = out.Error.Message
 		}
-		fmt.Fprintf(in.stderr, "%s (server %d): %s\n", name, t.account.ID, reason)
+		in.tellf("%s (server %d): %s\n", name, t.account.ID, reason)
 		return false, nil
 	}
 	run, err := s.accounts.SyncRun(ctx, t.journal, t.account.ID, out.Sync)
 	if err != nil {
 		s.log.Debug("read sync run", slog.Any("err", err))
 	}
-	fmt.Fprintf(in.stdout, "%s (server %d): %s, %d received, %d changed, %d moved, %d deleted\n",
+	in.printf("%s (server %d): %s, %d received, %d changed, %d moved, %d deleted\n",
 		name, t.account.ID, out.Status, run.Received, run.FlagsChanged, run.Moved, run.Deleted)
 	return true, nil
 }

@@ -33,7 +33,7 @@ func runUser(ctx context.Context, in *invocation) error {
 	}
 	verb := takeArg(in)
 	if verbs[verb] == nil {
-		return errUsage{errors.New("say add NAME, list, disable NAME or erase NAME")}
+		return usageError{errors.New("say add NAME, list, disable NAME or erase NAME")}
 	}
 	return verbs[verb](ctx, in)
 }
@@ -61,12 +61,12 @@ func addUser(ctx context.Context, in *invocation) error {
 	id, err := s.addUser(ctx, name, password, admin)
 	var field *domain.FieldError
 	if errors.As(err, &field) || errors.Is(err, domain.ErrConflict) {
-		return errUsage{err}
+		return usageError{err}
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(in.stdout, "user %s added, id %d\n", name, id)
+	in.printf("user %s added, id %d\n", name, id)
 	return nil
 }
 
@@ -76,7 +76,7 @@ func oneName(name string, rest []string) (string, error) {
 		rest = append([]string{name}, rest...)
 	}
 	if len(rest) != 1 {
-		return "", errUsage{fmt.Errorf("give one name, not %d", len(rest))}
+		return "", usageError{fmt.Errorf("give one name, not %d", len(rest))}
 	}
 	return rest[0], nil
 }
@@ -88,12 +88,12 @@ func askPassword(in *invocation, file string) (string, error) {
 	switch f, ok := in.stdin.(interface{ Fd() uintptr }); {
 	case file != "":
 		if password, err = readSecret(file); err != nil {
-			return "", errUsage{fmt.Errorf("password-file: %w", err)}
+			return "", usageError{fmt.Errorf("password-file: %w", err)}
 		}
 	case ok && term.IsTerminal(int(f.Fd())):
-		fmt.Fprint(in.stderr, "Password: ")
+		in.tellf("Password: ")
 		b, err := term.ReadPassword(int(f.Fd()))
-		fmt.Fprintln(in.stderr)
+		in.tellf("\n")
 		if err != nil {
 			return "", fmt.Errorf("read password: %w", err)
 		}
@@ -103,7 +103,7 @@ func askPassword(in *invocation, file string) (string, error) {
 		password = strings.TrimRight(line, "\r\n")
 	}
 	if password == "" {
-		return "", errUsage{errors.New("the password is empty")}
+		return "", usageError{errors.New("the password is empty")}
 	}
 	return password, nil
 }
@@ -126,7 +126,7 @@ func listUsers(ctx context.Context, in *invocation) error {
 		if !u.Active {
 			state = "disabled"
 		}
-		fmt.Fprintf(in.stdout, "%d\t%s\t%s\t%s\n", u.ID, u.Name, role, state)
+		in.printf("%d\t%s\t%s\t%s\n", u.ID, u.Name, role, state)
 	}
 	return nil
 }
@@ -149,7 +149,7 @@ func disableUser(ctx context.Context, in *invocation) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(in.stdout, "user %s disabled\n", name)
+	in.printf("user %s disabled\n", name)
 	return nil
 }
 
@@ -171,10 +171,10 @@ func eraseUser(ctx context.Context, in *invocation) error {
 		return err
 	}
 	if !yes {
-		fmt.Fprintf(in.stderr, "All mail, settings and events of %s will be removed for ever. Type the name again: ", name)
+		in.tellf("All mail, settings and events of %s will be removed for ever. Type the name again: ", name)
 		line, _ := bufio.NewReader(in.stdin).ReadString('\n')
 		if strings.TrimSpace(line) != name {
-			return errUsage{errors.New("not erased: the names differ")}
+			return usageError{errors.New("not erased: the names differ")}
 		}
 	}
 	cmd := commands.EraseUser{Meta: commandLine(), User: user.ID}
@@ -184,7 +184,7 @@ func eraseUser(ctx context.Context, in *invocation) error {
 	if err := s.events.Erase(ctx); err != nil {
 		return fmt.Errorf("take content out (it is gone on with at the next start): %w", err)
 	}
-	fmt.Fprintf(in.stdout, "user %s erased\n", name)
+	in.printf("user %s erased\n", name)
 	return nil
 }
 
@@ -207,7 +207,7 @@ func (l *scopeList) Set(text string) error {
 
 func runToken(ctx context.Context, in *invocation) error {
 	if takeArg(in) != "create" {
-		return errUsage{errors.New("say create -user NAME")}
+		return usageError{errors.New("say create -user NAME")}
 	}
 	var name, label string
 	var scopes scopeList
@@ -233,6 +233,6 @@ func runToken(ctx context.Context, in *invocation) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(in.stdout, made.Secret)
+	in.printf("%s\n", made.Secret)
 	return nil
 }

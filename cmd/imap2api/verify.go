@@ -35,7 +35,7 @@ func runVerify(ctx context.Context, in *invocation) error {
 	}
 	defer end()
 	if len(rest) > 0 {
-		return errUsage{fmt.Errorf("verify takes no arguments: %q", rest)}
+		return usageError{fmt.Errorf("verify takes no arguments: %q", rest)}
 	}
 	tuneMemory()
 	if heads {
@@ -47,7 +47,7 @@ func runVerify(ctx context.Context, in *invocation) error {
 	}
 	if headsFile != "" {
 		if opts.Heads, err = readHeads(headsFile); err != nil {
-			return errUsage{fmt.Errorf("heads-file: %w", err)}
+			return usageError{fmt.Errorf("heads-file: %w", err)}
 		}
 	}
 	return s.verify(ctx, in, opts)
@@ -67,7 +67,7 @@ func (s *system) journalsOf(ctx context.Context, user string) ([]events.JournalI
 
 // verify prints a line for each finding and a summary.
 func (s *system) verify(ctx context.Context, in *invocation, opts eventlog.VerifyOptions) error {
-	opts.Finding = func(f eventlog.Finding) { fmt.Fprintln(in.stdout, f) }
+	opts.Finding = func(f eventlog.Finding) { in.printf("%s\n", f) }
 	if isTerminal(in.stderr) {
 		bar := newBar(in.stderr, "verify")
 		defer bar.finish()
@@ -81,7 +81,7 @@ func (s *system) verify(ctx context.Context, in *invocation, opts eventlog.Verif
 	if sum.Damages > 0 {
 		state = fmt.Sprintf("DAMAGED: %d findings", sum.Damages)
 	}
-	fmt.Fprintf(in.stdout, "%s: %d journals, %d events in %d commits, %d raw messages, %d read models compared, %d events erased, in %s\n",
+	in.printf("%s: %d journals, %d events in %d commits, %d raw messages, %d read models compared, %d events erased, in %s\n",
 		state, sum.Journals, sum.Events, sum.Commits, sum.RawMessages, sum.ReadModels, sum.Erased, sum.Took.Round(time.Millisecond))
 	if sum.Damages > 0 {
 		return errFailed

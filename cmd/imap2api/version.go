@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -26,7 +25,7 @@ func runVersion(_ context.Context, in *invocation) error {
 			}
 		}
 	}
-	fmt.Fprintf(in.stdout, "imap2api %s\ncommit   %s\ngo       %s %s/%s\nevents   %d types\nschema   %d\nparser   %d\n",
+	in.printf("imap2api %s\ncommit   %s\ngo       %s %s/%s\nevents   %d types\nschema   %d\nparser   %d\n",
 		version(), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH, len(events.Types()), postgres.SchemaVersion(), mailparse.Version)
 	return nil
 }

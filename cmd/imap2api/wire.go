@@ -119,14 +119,14 @@ func certificates(file string) (*x509.CertPool, error) {
 	}
 	pem, err := os.ReadFile(file)
 	if err != nil {
-		return nil, errUsage{fmt.Errorf("imap-ca-file: %w", err)}
+		return nil, usageError{fmt.Errorf("imap-ca-file: %w", err)}
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {
 		roots = x509.NewCertPool()
 	}
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, errUsage{fmt.Errorf("imap-ca-file: no certificate in %s", file)}
+		return nil, usageError{fmt.Errorf("imap-ca-file: no certificate in %s", file)}
 	}
 	return roots, nil
 }
