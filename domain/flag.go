@@ -51,7 +51,7 @@ func Flags(given []Flag) []Flag {
 	slices.Sort(out)
 	octets := 0
 	return slices.DeleteFunc(out, func(f Flag) bool {
-		octets += len(f)
+		octets += len(f) + 3 // as JSON has it
 		return octets > maxFlags
 	})
 }
