@@ -16,8 +16,8 @@ func (r *accountRun) fetch(ctx context.Context, m *mailboxRun, uids domain.UIDSe
 	if len(uids) == 0 {
 		return nil
 	}
-	line := newPipeline(ctx, r, m)
-	missing, err := r.conn.Fetch(line.ctx, uids, r.opts.MaxMessage, line.push)
+	line, within := newPipeline(ctx, r, m)
+	missing, err := r.conn.Fetch(within, uids, r.opts.MaxMessage, line.push)
 	if failed := line.close(); failed != nil {
 		return failed
 	}

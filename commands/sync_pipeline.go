@@ -23,7 +23,7 @@ const (
 // parsed by a few, then stored a batch at a time, then recorded a batch at a time. A batch is
 // stored while the one before it is being recorded.
 type pipeline struct {
-	ctx    context.Context //nolint:containedctx // of the stages, which live as long as the pipeline
+	ctx    context.Context // of the stages, which live as long as the pipeline
 	cancel context.CancelCauseFunc
 	run    *accountRun
 	box    *mailboxRun
@@ -35,13 +35,15 @@ type pipeline struct {
 	stored domain.UIDSet // recorded; valid after close
 }
 
-func newPipeline(ctx context.Context, r *accountRun, m *mailboxRun) *pipeline {
+// newPipeline starts the stages. The context it returns ends with the first that fails.
+func newPipeline(ctx context.Context, r *accountRun, m *mailboxRun) (*pipeline, context.Context) {
 	p := &pipeline{
 		run: r, box: m, room: newOctets(maxInFlight),
 		raw: make(chan *incoming, 16), parsed: make(chan *incoming, 16), ready: make(chan []*incoming),
 	}
-	p.ctx, p.cancel = context.WithCancelCause(ctx)
-	context.AfterFunc(p.ctx, p.room.wake)
+	ctx, p.cancel = context.WithCancelCause(ctx)
+	p.ctx = ctx
+	context.AfterFunc(ctx, p.room.wake)
 	var parsers sync.WaitGroup
 	for range r.opts.Parsers {
 		parsers.Go(p.parse)
@@ -49,7 +51,7 @@ func newPipeline(ctx context.Context, r *accountRun, m *mailboxRun) *pipeline {
 	p.stages.Go(func() { parsers.Wait(); close(p.parsed) })
 	p.stages.Go(func() { p.store(); close(p.ready) })
 	p.stages.Go(p.append)
-	return p
+	return p, ctx
 }
 
 // push takes a message from the connection; it waits while too many octets are on their way.

@@ -185,8 +185,10 @@ func TestSyncRunPages(t *testing.T) {
 	if len(forth) != 25 || forth[0] != 25 || forth[24] != 1 {
 		t.Errorf("got %v, want 25 to 1", forth)
 	}
-	page, err := handler.Handle(t.Context(), queries.ListSyncRuns{Journal: 1, Account: 1,
-		Paging: queries.Paging{Size: 10, ByCursor: true, Cursor: &queries.Cursor{ID: 5, Backward: true}}})
+	page, err := handler.Handle(t.Context(), queries.ListSyncRuns{
+		Journal: 1, Account: 1,
+		Paging: queries.Paging{Size: 10, ByCursor: true, Cursor: &queries.Cursor{ID: 5, Backward: true}},
+	})
 	if err != nil || len(page.Items) != 10 || page.Items[0].Sync != 15 || page.Items[9].Sync != 6 {
 		t.Errorf("back from 5: got %d runs, error %v; want 15 to 6", len(page.Items), err)
 	}

@@ -45,11 +45,11 @@ func TestTranslate(t *testing.T) {
 			t.Errorf("%v: the cause is lost: %v", c.err, got)
 		}
 		for _, kind := range []error{domain.ErrNotFound, domain.ErrConflict, domain.ErrUnavailable, domain.ErrInvalid} {
-			if is := errors.Is(got, kind); is != (kind == c.want) {
+			if is := errors.Is(got, kind); is != errors.Is(c.want, kind) {
 				t.Errorf("%v: is %v: %v", c.err, kind, is)
 			}
 		}
-		if again := translate(got); again != got && kindOf(got) != nil {
+		if again := translate(got); again.Error() != got.Error() {
 			t.Errorf("%v: translated twice: %v", c.err, again)
 		}
 	}

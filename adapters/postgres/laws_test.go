@@ -14,7 +14,6 @@ import (
 	"github.com/imap2api/imap2api/adapters/postgres"
 	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/events"
-	"github.com/imap2api/imap2api/projections"
 )
 
 // TestMailLaws folds random logs, cut into batches anywhere: the tables are the
@@ -215,8 +214,7 @@ func TestEraseAccount(t *testing.T) {
 	}
 	foldMail(t, pool, only, 1, second)
 	inSchema(t, pool, schema, func(tx pgx.Tx) error {
-		var store projections.MailStore = postgres.NewMailStore(tx, 1)
-		return store.EraseAccount(t.Context(), 1)
+		return postgres.NewMailStore(tx, 1).EraseAccount(t.Context(), 1)
 	})
 	for _, table := range postgres.MailTableNames {
 		if diff := cmp.Diff(dump(t, pool, only, table), dump(t, pool, schema, table)); diff != "" {

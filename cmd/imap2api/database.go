@@ -43,7 +43,7 @@ func openDatabase(ctx context.Context, c *config, log *slog.Logger, share bool) 
 func (d *database) privateDSN(ctx context.Context, c *config, log *slog.Logger, share bool) (string, error) {
 	dir := filepath.Join(c.dataDir, "postgres")
 	if share {
-		dsn, ok, err := privpg.Find(dir)
+		dsn, ok, err := privpg.Find(ctx, dir)
 		if err != nil {
 			return "", fmt.Errorf("find running Postgres: %w", err)
 		}

@@ -124,16 +124,16 @@ func (s *story) database(ts *testscript.TestScript, _ []string) error {
 }
 
 func (s *story) sql(ts *testscript.TestScript, args []string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
 	dsn := ts.Getenv("DATABASE_URL")
 	if dsn == "" {
 		var ok bool
 		var err error
-		if dsn, ok, err = privpg.Find(filepath.Join(ts.Getenv("IMAP2API_DATA_DIR"), "postgres")); err != nil || !ok {
+		if dsn, ok, err = privpg.Find(ctx, filepath.Join(ts.Getenv("IMAP2API_DATA_DIR"), "postgres")); err != nil || !ok {
 			return errors.Join(errors.New("no Postgres runs"), err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
 		return err

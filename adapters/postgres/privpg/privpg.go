@@ -163,13 +163,13 @@ func (s *Server) Exited() <-chan error { return s.exited }
 
 // Find looks for the private Postgres that another program runs in dir. ok is
 // false if there is none, so the caller may start it. It returns an error if
-// the directory is taken and its Postgres does not answer within 10 s.
-func Find(dir string) (dsn string, ok bool, err error) {
+// the directory is taken and its Postgres does not answer within 10 s or before ctx ends.
+func Find(ctx context.Context, dir string) (dsn string, ok bool, err error) {
 	path, err := filepath.Abs(dir)
 	if err != nil {
 		return "", false, fmt.Errorf("find private postgres in %s: %w", dir, err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), findTimeout) //nolint:forbidigo // a look of its own, with its own end
+	ctx, cancel := context.WithTimeout(ctx, findTimeout)
 	defer cancel()
 	for {
 		dsn, held, err := peek(path)

@@ -295,7 +295,7 @@ func TestClosedParentAndLongPath(t *testing.T) {
 func TestSecondProgramIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(tempDir(t), "postgres")
-	if _, ok, err := Find(dir); ok || err != nil {
+	if _, ok, err := Find(t.Context(), dir); ok || err != nil {
 		t.Errorf("Find where nothing is: %v, %v", ok, err)
 	}
 	p := startProgram(t, exec.Command(os.Args[0]), dir)
@@ -303,7 +303,7 @@ func TestSecondProgramIsRefused(t *testing.T) {
 	if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "stop it") {
 		t.Errorf("second Start: got %v, want ErrInUse with the directory and what to do", err)
 	}
-	found, ok, err := Find(dir)
+	found, ok, err := Find(t.Context(), dir)
 	if err != nil || !ok || found != p.dsn {
 		t.Errorf("Find: got %q, %v, %v; want %q", found, ok, err, p.dsn)
 	}
@@ -314,7 +314,7 @@ func TestSecondProgramIsRefused(t *testing.T) {
 	if err := p.Wait(); err != nil {
 		t.Errorf("helper: %v", err)
 	}
-	if _, ok, err := Find(dir); ok || err != nil {
+	if _, ok, err := Find(t.Context(), dir); ok || err != nil {
 		t.Errorf("Find after the end: %v, %v", ok, err)
 	}
 }
@@ -329,7 +329,7 @@ func TestKilledProgramLeavesNothing(t *testing.T) {
 	}
 	_ = p.Wait()
 	eventually(t, "no process of the directory", func() bool { return len(processes(t, dir)) == 0 })
-	if _, ok, err := Find(dir); ok || err != nil {
+	if _, ok, err := Find(t.Context(), dir); ok || err != nil {
 		t.Errorf("Find after the kill: %v, %v", ok, err)
 	}
 	if got := one[int](t, start(t, dir).DSN(), "SELECT n FROM t"); got != 7 {
