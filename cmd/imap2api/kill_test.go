@@ -196,8 +196,8 @@ func (k *kill) changes() {
 	if calm && idle() {
 		return
 	}
-	for _, s := range k.world.moved {
-		k.halves[s] = true
+	for _, m := range k.world.moved {
+		k.halves[m.sum] = true
 	}
 }
 

@@ -40,15 +40,19 @@ type world struct {
 	serial int
 	ids    []string        // of messages that can be answered
 	copied map[string]bool // sums of what was there twice at some time
-	moved  []string        // sums of what was moved
+	moved  []move          // what was moved
 	// stirred are folders with another name or another UIDVALIDITY than before.
 	stirred map[string]bool
-	done    []string // what was done, for the log of a failed test
+	anew    map[string]bool // folders that were deleted and made anew
+	done    []string        // what was done, for the log of a failed test
 }
+
+// A move is what has happened to the message with a sum.
+type move struct{ sum, from, to string }
 
 func newWorld(t testing.TB, user *dovecottest.User, seed uint64, folders ...string) *world {
 	t.Helper()
-	w := &world{t: t, user: user, rng: rand.New(rand.NewPCG(seed, 0)), copied: map[string]bool{}, stirred: map[string]bool{}}
+	w := &world{t: t, user: user, rng: rand.New(rand.NewPCG(seed, 0)), copied: map[string]bool{}, stirred: map[string]bool{}, anew: map[string]bool{}}
 	for _, folder := range folders {
 		user.Create(t, folder)
 	}
@@ -223,7 +227,9 @@ func (w *world) change() {
 	default:
 		if to := w.pick(names); to != folder {
 			w.did("move %v of %s to %s", uids, folder, to)
-			w.moved = append(w.moved, w.sums(folder, uids)...)
+			for _, s := range w.sums(folder, uids) {
+				w.moved = append(w.moved, move{s, folder, to})
+			}
 			w.user.Move(w.t, folder, to, uids...)
 		}
 	}
@@ -273,6 +279,7 @@ func (w *world) changeFolders() {
 	case 2:
 		w.did("recreate %s", folder)
 		w.user.Recreate(w.t, folder)
+		w.anew[folder] = true
 		w.append(folder, 1+w.rng.IntN(5))
 	}
 	for _, name := range append(names, w.folders()...) {
