@@ -93,7 +93,7 @@ func (l *memLog) Update(ctx context.Context, scope Scope, decide func(State) (De
 			return 0, fault
 		}
 	}
-	if err := l.commit(scope, d); err != nil {
+	if err := l.commit(d); err != nil {
 		l.refused = errors.Join(l.refused, err)
 		return 0, err
 	}
@@ -134,7 +134,7 @@ func (l *memLog) thread(t domain.ThreadID) domain.ThreadID {
 }
 
 // commit applies a decision as a whole or not at all.
-func (l *memLog) commit(scope Scope, d Decision) error {
+func (l *memLog) commit(d Decision) error {
 	if len(d.Events) > 1000 {
 		return fmt.Errorf("%d events in one decision", len(d.Events))
 	}
@@ -159,9 +159,9 @@ func (l *memLog) commit(scope Scope, d Decision) error {
 		if !last {
 			_, this := e.(events.MailboxReset)
 			_, next := d.Events[i+1].(events.MailboxReset)
-			last = !(this && next)
+			last = !this || !next
 		}
-		if err := l.apply(scope, e, last); err != nil {
+		if err := l.apply(e, last); err != nil {
 			l.mailboxes, l.messages, l.merges = mailboxes, messages, merges
 			return err
 		}
@@ -178,7 +178,7 @@ func (l *memLog) commit(scope Scope, d Decision) error {
 	return nil
 }
 
-func (l *memLog) apply(scope Scope, event events.Event, last bool) error {
+func (l *memLog) apply(event events.Event, last bool) error {
 	switch e := event.(type) {
 	case events.MessageFetched:
 		at := placeKey{e.Mailbox, e.UID}

@@ -108,12 +108,12 @@ func (s *memServer) expunge(name domain.MailboxName, uid domain.UID) {
 	delete(s.boxes[name].messages, uid)
 }
 
-func (s *memServer) move(from domain.MailboxName, uid domain.UID, to domain.MailboxName) domain.UID {
+func (s *memServer) move(from domain.MailboxName, uid domain.UID, to domain.MailboxName) {
 	m := s.boxes[from].messages[uid]
 	s.expunge(from, uid)
 	m.hops++
 	m.changed = m.changed || s.boxes[from].reset || s.boxes[to].reset
-	return s.append(to, m)
+	s.append(to, m)
 }
 
 func (s *memServer) rename(from, to domain.MailboxName) {

@@ -49,7 +49,7 @@ func TestTranslate(t *testing.T) {
 				t.Errorf("%v: is %v: %v", c.err, kind, is)
 			}
 		}
-		if again := translate(got); again.Error() != got.Error() {
+		if again := translate(got); fmt.Sprint(again) != fmt.Sprint(got) {
 			t.Errorf("%v: translated twice: %v", c.err, again)
 		}
 	}
