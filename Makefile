@@ -84,9 +84,10 @@ cover: ## Coverage by package
 	go test -buildvcs=false -timeout $(TIMEOUT) -coverpkg=./... -coverprofile=bin/cover.out ./... | grep -v 'no test files'
 	@go tool cover -func=bin/cover.out | tail -n 1
 
-bench: ## Benchmarks, COUNT times, in the format of benchstat
+bench: ## Benchmarks COUNT times, those of the whole program once; docs/benchmarks.md explains the figures
 	@scripts/install.sh test
-	go test -buildvcs=false -run '^$$' -bench . -benchmem -count $(COUNT) -timeout 2h ./...
+	go test -buildvcs=false -run '^$$' -bench . -benchmem -count $(COUNT) -timeout 2h $$(go list -buildvcs=false ./... | grep -v /cmd/)
+	go test -buildvcs=false -run '^$$' -bench . -benchtime 1x -timeout 2h ./cmd/...
 
 up: ## Start the services of docker-compose.yml
 	docker compose up --build --detach --wait

@@ -158,6 +158,8 @@ func (g *rig) sync() *synced {
 	g.must(s.login("admin", adminPassword))
 	g.await(s)
 	s.peak = peakMemory(s.program.cmd.Process.Pid)
+	g.b.Logf("first sync of %d messages: %.0f messages/s, the first after %v, %d MB resident at most",
+		g.count, float64(g.count)/s.took.Seconds(), s.first.Round(time.Millisecond), s.peak/1e6)
 	return s
 }
 
