@@ -228,11 +228,15 @@ func TestReadersNeverSeeTwoGenerations(t *testing.T) {
 	}
 }
 
+// liveSchema makes the live generation the one that a transaction reads, as readers do.
+const liveSchema = `SELECT set_config('search_path', schema_name, true) FROM log.generations
+WHERE projection = $1 AND version = $2 AND status = 'live'`
+
 // readTwice reads the schema that two statements of one transaction are served by.
 func readTwice(ctx context.Context, l *Log, version int) error {
 	return pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
 		var schema string
-		if err := tx.QueryRow(ctx, LiveSchema, "toy", version).Scan(&schema); err != nil {
+		if err := tx.QueryRow(ctx, liveSchema, "toy", version).Scan(&schema); err != nil {
 			return fmt.Errorf("find the live generation: %w", err)
 		}
 		for _, table := range []string{"mail", "box"} {

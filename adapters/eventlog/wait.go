@@ -18,14 +18,6 @@ const (
 	waitPoll   = 50 * time.Millisecond // for what other processes do
 )
 
-// LiveSchema makes the live generation of a read model the one that the
-// transaction's statements read. Arguments: name and version of the projection.
-// A reader runs it inside its own transaction, before and apart from its other
-// statements, since a prepared statement must find its tables. No row means that
-// there is no live generation of this version yet: domain.ErrUnavailable.
-const LiveSchema = `SELECT set_config('search_path', schema_name, true) FROM log.generations
-WHERE projection = $1 AND version = $2 AND status = 'live'`
-
 // models knows the versions of the projections of this program.
 type models struct {
 	mu       sync.Mutex

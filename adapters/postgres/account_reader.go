@@ -149,14 +149,7 @@ func (r *AccountReader) CountSyncRuns(ctx context.Context, q queries.ListSyncRun
 	if !storable(q.Status) || !storable(q.Trigger) {
 		return 0, nil
 	}
-	err := r.read(ctx, question{sql: countRuns, args: []any{q.Journal, q.Account, q.Status, q.Trigger}, scan: func(rows pgx.Rows) error {
-		for rows.Next() {
-			if err := rows.Scan(&count); err != nil {
-				return fmt.Errorf("scan count: %w", err)
-			}
-		}
-		return rows.Err()
-	}})
+	err := r.read(ctx, question{sql: countRuns, args: []any{q.Journal, q.Account, q.Status, q.Trigger}, scan: scanCount(&count)})
 	return count, err
 }
 

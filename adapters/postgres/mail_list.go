@@ -8,8 +8,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/queries"
 )
@@ -136,14 +134,7 @@ func (l *messageList) count(into *int) question {
 		s.add(countMessages)
 		l.where(&s)
 	}
-	return s.question(l.rare(), func(rows pgx.Rows) error {
-		for rows.Next() {
-			if err := rows.Scan(into); err != nil {
-				return fmt.Errorf("scan count: %w", err)
-			}
-		}
-		return rows.Err()
-	})
+	return s.question(l.rare(), scanCount(into))
 }
 
 // page asks for at least size rows from offset on.

@@ -46,7 +46,7 @@ func (r *MailReader) Matching(ctx context.Context, f queries.MessageFilter, matc
 
 const (
 	listCandidates  = "SELECT m.id, m.sha256 FROM message m"
-	limitCandidates = "\nORDER BY m.id\nLIMIT 500"
+	limitCandidates = "\nORDER BY m.id\nLIMIT 500" // matchBatch
 )
 
 func (l *messageList) candidates(into *[]candidate, after int64) question {

@@ -34,13 +34,28 @@ type question struct {
 	rare bool
 }
 
+// scanCount takes the one number that a statement answers.
+func scanCount(into *int) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		for rows.Next() {
+			if err := rows.Scan(into); err != nil {
+				return fmt.Errorf("scan count: %w", err)
+			}
+		}
+		return rows.Err()
+	}
+}
+
 const beginRead = `BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY`
 
-const pointer = `
-SELECT set_config('search_path', schema_name, true), set_config('statement_timeout', $3, true),
-	set_config('plan_cache_mode', $4, true)
+const (
+	pointer     = `SELECT set_config('search_path', schema_name, true), set_config('statement_timeout', $3, true)` + ofLive
+	rarePointer = `SELECT set_config('search_path', schema_name, true), set_config('statement_timeout', $3, true),
+	set_config('plan_cache_mode', 'force_custom_plan', true)` + ofLive
+	ofLive = `
 FROM log.generations
 WHERE projection = $1 AND version = $2 AND status = 'live'`
+)
 
 const commitRead = `COMMIT`
 
@@ -135,12 +150,12 @@ func (v view) askFirst(ctx context.Context, conn *pgx.Conn, questions []question
 }
 
 func (v view) begin(b *pgx.Batch, found *bool, rare bool) {
-	mode := "auto"
+	find := pointer
 	if rare {
-		mode = "force_custom_plan"
+		find = rarePointer
 	}
 	b.Queue(beginRead)
-	b.Queue(pointer, v.projection, v.version, strconv.FormatInt(readTimeout.Milliseconds(), 10), mode).Query(func(rows pgx.Rows) error {
+	b.Queue(find, v.projection, v.version, strconv.FormatInt(readTimeout.Milliseconds(), 10)).Query(func(rows pgx.Rows) error {
 		*found = rows.Next()
 		rows.Close()
 		return rows.Err()
