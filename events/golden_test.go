@@ -47,7 +47,8 @@ func examples() []Event {
 		AccountAdded{Account: 3, Settings: settings},
 		AccountChanged{Account: 3, Version: 2, Settings: settings, Changed: []string{"name", "password"}},
 		AccountErased{Account: 3, Messages: 1893},
-		started, SyncCompleted{SyncEnd: end},
+		started,
+		SyncCompleted{SyncEnd: end},
 		SyncFailed{SyncEnd: end, Error: SyncError{Code: "auth_failed", Message: "Refused."}, ConsecutiveFailures: 2, NextAttemptAt: &at},
 		MessageFetched{
 			Message: message, SHA256: bytes.Repeat([]byte{1, 0xff}, 16), Size: 2048, InternalDate: at.Truncate(time.Second), Flags: flags,

@@ -95,8 +95,18 @@ func TestCut(t *testing.T) {
 		n    int
 		want string
 	}{
-		{"abc", 3, "abc"}, {"abcd", 3, "abc"}, {"aü", 2, "a"}, {"aü", 3, "aü"}, {"", 0, ""}, {"a", 0, ""}, {`a"b`, 3, `a"`}, {`a"b`, 2, "a"},
-		{"\u2028x", 6, "\u2028"}, {"\u2028", 5, ""}, {"\xffx", 6, "\xff"}, {"𝄞", 3, ""},
+		{"abc", 3, "abc"},
+		{"abcd", 3, "abc"},
+		{"aü", 2, "a"},
+		{"aü", 3, "aü"},
+		{"", 0, ""},
+		{"a", 0, ""},
+		{`a"b`, 3, `a"`},
+		{`a"b`, 2, "a"},
+		{"\u2028x", 6, "\u2028"},
+		{"\u2028", 5, ""},
+		{"\xffx", 6, "\xff"},
+		{"𝄞", 3, ""},
 	} {
 		if got := cut(test.text, test.n); got != test.want {
 			t.Errorf("%q cut to %d: got %q, want %q", test.text, test.n, got, test.want)
