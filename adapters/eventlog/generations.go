@@ -120,10 +120,9 @@ func nextNumber(all []projections.Generation) int {
 // change runs fn in a transaction that no other builder is in, and tells all
 // consumers afterwards.
 func (m *ReadModel[S]) change(ctx context.Context, fn func(tx pgx.Tx, all []projections.Generation) error) error {
-	err := pgx.BeginFunc(ctx, m.log.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, noTimeouts); err != nil {
-			return err
-		}
+	// Dropping an old generation may meet a reader that is still in it: one of the two
+	// is ended by the database as a deadlock, and then this one is tried again.
+	err := m.log.retry(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, buildLock, m.opts.Name); err != nil {
 			return err
 		}
