@@ -34,7 +34,10 @@ var adaptersMayImport = []string{"domain", "events", "events/public", "commands"
 
 // testsMayImport are helpers that the tests of any layer may use, and the
 // one module.
-var testsMayImport = []string{"adapters/postgres/pgtest", "adapters/imapsource/dovecottest", "adapters/adaptertest", "github.com/google/go-cmp"}
+var testsMayImport = []string{
+	"adapters/postgres/pgtest", "adapters/imapsource/dovecottest", "adapters/adaptertest",
+	"github.com/google/go-cmp", "github.com/rogpeppe/go-internal/txtar", // stories are archives
+}
 
 // helpers are packages for tests; they stay out of the program.
 var helpers = []string{"adapters/postgres/pgtest", "adapters/imapsource/dovecottest", "adapters/adaptertest"}
