@@ -48,14 +48,11 @@ func scanCount(into *int) func(pgx.Rows) error {
 
 const beginRead = `BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY`
 
-const (
-	pointer     = `SELECT set_config('search_path', schema_name, true), set_config('statement_timeout', $3, true)` + ofLive
-	rarePointer = `SELECT set_config('search_path', schema_name, true), set_config('statement_timeout', $3, true),
-	set_config('plan_cache_mode', 'force_custom_plan', true)` + ofLive
-	ofLive = `
+const pointer = `
+SELECT set_config('search_path', schema_name, true), set_config('statement_timeout', $3, true),
+	set_config('plan_cache_mode', $4, true)
 FROM log.generations
 WHERE projection = $1 AND version = $2 AND status = 'live'`
-)
 
 const commitRead = `COMMIT`
 
@@ -150,12 +147,12 @@ func (v view) askFirst(ctx context.Context, conn *pgx.Conn, questions []question
 }
 
 func (v view) begin(b *pgx.Batch, found *bool, rare bool) {
-	find := pointer
+	mode := "auto"
 	if rare {
-		find = rarePointer
+		mode = "force_custom_plan"
 	}
 	b.Queue(beginRead)
-	b.Queue(find, v.projection, v.version, strconv.FormatInt(readTimeout.Milliseconds(), 10)).Query(func(rows pgx.Rows) error {
+	b.Queue(pointer, v.projection, v.version, strconv.FormatInt(readTimeout.Milliseconds(), 10), mode).Query(func(rows pgx.Rows) error {
 		*found = rows.Next()
 		rows.Close()
 		return rows.Err()
