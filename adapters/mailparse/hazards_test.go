@@ -237,7 +237,9 @@ func TestCPUBombs(t *testing.T) {
 			c := New(Options{}).Parse(t.Context(), bomb.raw)
 			took := time.Since(start)
 			t.Logf("%.1f MB in %v, defects %v", float64(len(bomb.raw))/1e6, took.Round(time.Millisecond/10), c.Defects)
-			if took > 2*time.Second { // the budget is one; the machine may be busy
+			// The budget is one second. What grows with the square of the input takes minutes; this
+			// allows for the race detector on a busy machine.
+			if took > 30*time.Second {
 				t.Errorf("took %v", took)
 			}
 			if len(c.Attachments) > 0 {
