@@ -19,13 +19,13 @@ type TextReader interface {
 	Texts(ctx context.Context, journal events.JournalID, sums [][]byte, fn func(sum [32]byte, c *domain.Content) error) error
 }
 
-// Search keeps one document for each message: what q is answered from. It is kept by
-// the built-in engine or by Meilisearch, each a SearchStore.
+// Search keeps one document for each message: what q is answered from. Each engine keeps a
+// read model of its own, under a name of its own, in its SearchStore.
 //
 // Table of the built-in engine: document. Reader: queries.SearchReader.
-func Search(texts TextReader) Projection[SearchStore] {
+func Search(name string, texts TextReader) Projection[SearchStore] {
 	return Projection[SearchStore]{
-		Name:    "search",
+		Name:    name,
 		Version: 1,
 		Handles: []events.Type{
 			events.TypeMessageFetched, events.TypeFlagsChanged, events.TypeMessageMoved, events.TypeMessageExpunged,
