@@ -145,7 +145,7 @@ func (m *plainState) reset(e events.MailboxReset) {
 // program makes of the events.
 func TestInlineState(t *testing.T) {
 	t.Parallel()
-	for _, seed := range []uint64{1, 2, 3, uint64(time.Now().UnixNano())} {
+	for _, seed := range []uint64{1, 2, 3, 1795381236359796781, uint64(time.Now().UnixNano())} {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			pool := pgtest.Pool(t)

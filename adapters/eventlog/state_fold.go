@@ -59,6 +59,9 @@ func (fx *effects) fold(pos events.Position, event events.Event) {
 		fx.mailboxes.removed(e)
 	case events.MailboxReset:
 		fx.messages.flush(fx)
+		if fx.resets.another(e) {
+			fx.resets.flush(fx)
+		}
 		fx.resets.add(e)
 		fx.mailboxes.reset(e)
 	default:

@@ -139,15 +139,22 @@ type resetOps struct {
 	mailboxes []int64
 	in, from  []int64 // mailbox and UID
 	to        []int64
-	seen      map[domain.MailboxID]bool
+	now       map[domain.MailboxID]domain.UIDValidity
+}
+
+// another reports whether e begins another reset of a mailbox that is among those
+// gathered: its mapping is about the UIDs that they lead to.
+func (o *resetOps) another(e events.MailboxReset) bool {
+	v, ok := o.now[e.Mailbox]
+	return ok && v != e.UIDValidity
 }
 
 func (o *resetOps) add(e events.MailboxReset) {
-	if o.seen == nil {
-		o.seen = map[domain.MailboxID]bool{}
+	if o.now == nil {
+		o.now = map[domain.MailboxID]domain.UIDValidity{}
 	}
-	if !o.seen[e.Mailbox] {
-		o.seen[e.Mailbox] = true
+	if _, ok := o.now[e.Mailbox]; !ok {
+		o.now[e.Mailbox] = e.UIDValidity
 		o.mailboxes = append(o.mailboxes, int64(e.Mailbox))
 	}
 	for _, r := range e.Mapping {

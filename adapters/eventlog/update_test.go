@@ -244,3 +244,22 @@ func TestDecidedAgain(t *testing.T) {
 	}
 	checkChain(t, pool, journal)
 }
+
+// Two resets of a mailbox in one decision are one after the other: the mapping of the second is
+// about the UIDs that the first has given.
+func TestTwoResets(t *testing.T) {
+	t.Parallel()
+	pool, j, journal := testJournal(t)
+	second := fetched(2, 11, putRaw(t, pool, journal, "raw 2"))
+	reset := func(to domain.UIDValidity, runs ...events.UIDRun) events.MailboxReset {
+		return events.MailboxReset{Account: 1, Mailbox: 1, Name: "INBOX", OldUIDValidity: to - 1, UIDValidity: to, Mapping: runs}
+	}
+	must(t, j, scopeOf(journal), decisionOf(second,
+		reset(2, events.UIDRun{From: 10, To: 2, Count: 1}), reset(2, events.UIDRun{From: 11, To: 1, Count: 1}),
+		reset(3, events.UIDRun{From: 1, To: 7, Count: 1}, events.UIDRun{From: 2, To: 10, Count: 1})))
+	known, err := j.Known(t.Context(), journal, 1, 1, 100)
+	if err != nil || len(known) != 2 || known[0].UID != 7 || known[0].ID != 2 || known[1].UID != 10 || known[1].ID != 1 {
+		t.Errorf("known messages %+v, %v", known, err)
+	}
+	checkChain(t, pool, journal)
+}
