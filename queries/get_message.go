@@ -26,8 +26,8 @@ type MessageDetail struct {
 	Flags     []domain.Flag
 	SHA256    []byte // of the raw message
 	Position  events.Position
-	Content   *domain.Content
-	Others    []ThreadMessage // oldest first
+	Content   *domain.Content  // empty if the octets are not stored
+	Others    []*ThreadMessage // of the thread, oldest first
 }
 
 // ThreadMessage is a message as one of a thread.
@@ -42,86 +42,29 @@ type ThreadMessage struct {
 	Folder    domain.MailboxName
 }
 
-// MessageReader reads single messages and threads from the mail read model.
+// MessageReader reads single messages and threads.
 type MessageReader interface {
-	// Message returns a message without its content. It returns domain.ErrNotFound.
-	Message(ctx context.Context, journal events.JournalID, accounts []domain.AccountID, id domain.MessageID) (MessageDetail, error)
+	// Message returns a message whole, with the newest others of its thread, at most so
+	// many, oldest first, by date and id. It returns domain.ErrNotFound.
+	Message(ctx context.Context, journal events.JournalID, accounts []domain.AccountID, id domain.MessageID, others int) (MessageDetail, error)
 	// Thread returns the newest messages of the thread of a message, at most limit, oldest
-	// first, by date and id; the total; and the SHA-256 of each raw message in the same order.
-	// Text and HTML are left empty. It returns domain.ErrNotFound.
-	Thread(ctx context.Context, journal events.JournalID, accounts []domain.AccountID, id domain.MessageID, limit int) (msgs []ThreadMessage, sums [][]byte, total int, err error)
-}
-
-// ContentReader gives what stored messages say.
-type ContentReader interface {
-	// Contents returns the content of each raw message by its SHA-256; one that is not stored is left out.
-	Contents(ctx context.Context, journal events.JournalID, sums [][]byte) (map[[32]byte]*domain.Content, error)
+	// first, by date and id, and how many there are. It returns domain.ErrNotFound.
+	Thread(ctx context.Context, journal events.JournalID, accounts []domain.AccountID, id domain.MessageID, limit int) (Thread, error)
 }
 
 // GetMessageHandler answers GetMessage.
-type GetMessageHandler struct {
-	messages MessageReader
-	contents ContentReader
-}
+type GetMessageHandler struct{ messages MessageReader }
 
 // NewGetMessage returns the handler.
-func NewGetMessage(messages MessageReader, contents ContentReader) *GetMessageHandler {
-	return &GetMessageHandler{messages, contents}
-}
+func NewGetMessage(messages MessageReader) *GetMessageHandler { return &GetMessageHandler{messages} }
 
 // Handle answers q. It returns domain.ErrNotFound.
 func (h *GetMessageHandler) Handle(ctx context.Context, q GetMessage) (MessageDetail, error) {
-	m, err := h.messages.Message(ctx, q.Journal, q.Accounts, q.ID)
+	m, err := h.messages.Message(ctx, q.Journal, q.Accounts, q.ID, q.Thread)
 	if err != nil {
 		return m, fmt.Errorf("get message %d: %w", q.ID, err)
 	}
-	var others []ThreadMessage
-	sums := [][]byte{m.SHA256}
-	if q.Thread > 0 && m.ThreadCount > 1 {
-		msgs, threadSums, _, err := h.messages.Thread(ctx, q.Journal, q.Accounts, q.ID, q.Thread+1)
-		if err != nil {
-			return m, fmt.Errorf("get thread of message %d: %w", q.ID, err)
-		}
-		others, sums = without(msgs, threadSums, m)
-		if len(others) > q.Thread { // the message itself is older than the newest ones
-			others, sums = others[1:], append(sums[:1], sums[2:]...)
-		}
-	}
-	contents, err := h.contents.Contents(ctx, q.Journal, sums)
-	if err != nil {
-		return m, fmt.Errorf("read content of message %d: %w", q.ID, err)
-	}
-	m.Content = contentOf(contents, m.SHA256)
-	fill(others, sums[1:], contents)
-	m.Others = others
 	return m, nil
-}
-
-// without returns the messages but m, and the sums of m and of these.
-func without(msgs []ThreadMessage, all [][]byte, m MessageDetail) ([]ThreadMessage, [][]byte) {
-	others, sums := make([]ThreadMessage, 0, len(msgs)), [][]byte{m.SHA256}
-	for i, o := range msgs {
-		if o.ID != m.ID {
-			others, sums = append(others, o), append(sums, all[i])
-		}
-	}
-	return others, sums
-}
-
-// fill sets the bodies of messages.
-func fill(msgs []ThreadMessage, sums [][]byte, contents map[[32]byte]*domain.Content) {
-	for i := range msgs {
-		c := contentOf(contents, sums[i])
-		msgs[i].Text, msgs[i].HTML = c.Text, c.HTML
-	}
-}
-
-// contentOf returns a content, an empty one if the octets are not stored.
-func contentOf(contents map[[32]byte]*domain.Content, sum []byte) *domain.Content {
-	if c := contents[[32]byte(sum)]; c != nil {
-		return c
-	}
-	return &domain.Content{}
 }
 
 // GetThread asks for all messages of the thread of a message.
@@ -134,31 +77,21 @@ type GetThread struct {
 
 // Thread is the messages of a thread, oldest first.
 type Thread struct {
-	Messages []ThreadMessage
+	Messages []*ThreadMessage
 	Total    int // also those over the limit
 }
 
 // GetThreadHandler answers GetThread.
-type GetThreadHandler struct {
-	messages MessageReader
-	contents ContentReader
-}
+type GetThreadHandler struct{ messages MessageReader }
 
 // NewGetThread returns the handler.
-func NewGetThread(messages MessageReader, contents ContentReader) *GetThreadHandler {
-	return &GetThreadHandler{messages, contents}
-}
+func NewGetThread(messages MessageReader) *GetThreadHandler { return &GetThreadHandler{messages} }
 
 // Handle answers q. It returns domain.ErrNotFound.
 func (h *GetThreadHandler) Handle(ctx context.Context, q GetThread) (Thread, error) {
-	msgs, sums, total, err := h.messages.Thread(ctx, q.Journal, q.Accounts, q.ID, q.Limit)
+	t, err := h.messages.Thread(ctx, q.Journal, q.Accounts, q.ID, q.Limit)
 	if err != nil {
-		return Thread{}, fmt.Errorf("get thread of message %d: %w", q.ID, err)
+		return t, fmt.Errorf("get thread of message %d: %w", q.ID, err)
 	}
-	contents, err := h.contents.Contents(ctx, q.Journal, sums)
-	if err != nil {
-		return Thread{}, fmt.Errorf("read contents of thread: %w", err)
-	}
-	fill(msgs, sums, contents)
-	return Thread{msgs, total}, nil
+	return t, nil
 }

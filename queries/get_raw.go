@@ -21,6 +21,12 @@ type Raw struct {
 	Octets []byte
 }
 
+// RawFinder finds the octets of messages.
+type RawFinder interface {
+	// RawOf returns the SHA-256 of the octets of a message. It returns domain.ErrNotFound.
+	RawOf(ctx context.Context, journal events.JournalID, accounts []domain.AccountID, id domain.MessageID) ([]byte, error)
+}
+
 // RawReader opens stored raw messages.
 type RawReader interface {
 	// Raw returns the octets. It returns domain.ErrNotFound if they are not stored.
@@ -29,26 +35,26 @@ type RawReader interface {
 
 // GetRawHandler answers GetRaw.
 type GetRawHandler struct {
-	messages MessageReader
+	messages RawFinder
 	raws     RawReader
 }
 
 // NewGetRaw returns the handler.
-func NewGetRaw(messages MessageReader, raws RawReader) *GetRawHandler {
+func NewGetRaw(messages RawFinder, raws RawReader) *GetRawHandler {
 	return &GetRawHandler{messages, raws}
 }
 
 // Handle answers q. It returns domain.ErrNotFound.
 func (h *GetRawHandler) Handle(ctx context.Context, q GetRaw) (Raw, error) {
-	m, err := h.messages.Message(ctx, q.Journal, q.Accounts, q.ID)
+	sum, err := h.messages.RawOf(ctx, q.Journal, q.Accounts, q.ID)
 	if err != nil {
 		return Raw{}, fmt.Errorf("get message %d: %w", q.ID, err)
 	}
-	octets, err := h.raws.Raw(ctx, q.Journal, m.SHA256)
+	octets, err := h.raws.Raw(ctx, q.Journal, sum)
 	if err != nil {
 		return Raw{}, fmt.Errorf("open raw message %d: %w", q.ID, err)
 	}
-	return Raw{m.SHA256, octets}, nil
+	return Raw{sum, octets}, nil
 }
 
 // GetAttachment asks for the decoded octets of one attachment.

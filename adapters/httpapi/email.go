@@ -87,7 +87,7 @@ func (a *api) htmlForm(r *request) (func(string) string, error) {
 	return func(html string) string { return html }, f.faults.err()
 }
 
-func threadEmailsOf(list []queries.ThreadMessage, html func(string) string) []threadEmailJSON {
+func threadEmailsOf(list []*queries.ThreadMessage, html func(string) string) []threadEmailJSON {
 	out := make([]threadEmailJSON, len(list))
 	for i, m := range list {
 		out[i] = threadEmailJSON{m.ID, m.Subject, m.Sender, m.Recipient, public.Stamp(m.Date), m.Text, htmlOf(m.HTML, html), m.Folder}

@@ -203,7 +203,7 @@ func TestBadFilters(t *testing.T) {
 }
 
 func (w *world) withMail() {
-	thread := []queries.ThreadMessage{{
+	thread := []*queries.ThreadMessage{{
 		ID: 44, Subject: "Re: Your order 2291", Sender: "ann@example.org", Recipient: "orders@shop.example",
 		Date: time.Date(2025, 3, 4, 10, 5, 0, 0, time.UTC), Text: "Please.\n", HTML: "<script>x", Folder: "Sent",
 	}}

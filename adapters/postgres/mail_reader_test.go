@@ -81,7 +81,7 @@ func variedMail(rnd *rand.Rand, n int) []events.Recorded {
 }
 
 func newMailReader(pool *pgxpool.Pool) *postgres.MailReader {
-	return postgres.NewMailReader(pool, 1, nil)
+	return postgres.NewMailReader(pool, 1, postgres.NewContents(pool, postgres.NewRawStore(pool, 3, time.Now), &lineParser{}))
 }
 
 // TestMessageLists compares lists of random filters, orders and pages with what

@@ -14,33 +14,135 @@ import (
 const getMessage = `
 SELECT m.id, m.account_id, m.msg_id, m.subject, m.sender, m.sender_name, m.recipient, m.date, m.folder,
 	m.thread_id, t.messages, t.unseen, m.snippet, m.seen, m.flagged, m.has_attachments, m.size, m.internal_date,
-	m.created_at, m.updated_at, m.flags, m.sha256, m.position
+	m.created_at, m.updated_at, m.flags, m.position, m.sha256, c.data
+FROM message m
+JOIN thread t ON t.journal_id = m.journal_id AND t.thread_id = m.thread_id
+LEFT JOIN raw.contents c ON c.journal_id = $1 AND c.sha256 = m.sha256 AND c.version = $4
+WHERE m.journal_id = $1 AND m.id = $2 AND ($3::bigint[] IS NULL OR m.account_id = ANY($3))` + notErased
+
+// threadOf is the newest messages of the thread of a message, without itself if $6 says so.
+const threadOf = `
+SELECT m.id, m.subject, m.sender, m.recipient, m.date, m.folder, m.sha256, c.data
+FROM (
+	SELECT m.id, m.subject, m.sender, m.recipient, m.date, m.folder, m.sha256
+	FROM message one
+	JOIN message m ON m.journal_id = one.journal_id AND m.thread_id = one.thread_id
+	WHERE one.journal_id = $1 AND one.id = $2 AND ($3::bigint[] IS NULL OR one.account_id = ANY($3))
+		AND NOT ($6 AND m.id = one.id)` + notErased + `
+	ORDER BY m.date DESC, m.id DESC
+	LIMIT $5) m
+LEFT JOIN raw.contents c ON c.journal_id = $1 AND c.sha256 = m.sha256 AND c.version = $4
+ORDER BY m.date, m.id`
+
+const threadTotal = `
+SELECT t.messages
 FROM message m JOIN thread t ON t.journal_id = m.journal_id AND t.thread_id = m.thread_id
 WHERE m.journal_id = $1 AND m.id = $2 AND ($3::bigint[] IS NULL OR m.account_id = ANY($3))` + notErased
 
-// Message returns a message without its content. It returns domain.ErrNotFound.
-func (r *MailReader) Message(ctx context.Context, journal events.JournalID, accounts []domain.AccountID, id domain.MessageID) (queries.MessageDetail, error) {
-	var m queries.MessageDetail
+// Message returns a message whole, with the newest others of its thread, at most so many,
+// oldest first. It returns domain.ErrNotFound.
+func (r *MailReader) Message(ctx context.Context, journal events.JournalID, accounts []domain.AccountID, id domain.MessageID, others int) (queries.MessageDetail, error) {
+	m := queries.MessageDetail{Content: &domain.Content{}}
 	found := false
-	err := r.read(ctx, question{sql: getMessage, args: []any{journal, id, accountIDs(accounts)}, scan: func(rows pgx.Rows) error {
+	late := lateContents{}
+	args := []any{journal, id, accountIDs(accounts), r.contents.ParserVersion()}
+	questions := []question{{sql: getMessage, args: args, scan: func(rows pgx.Rows) error {
 		for rows.Next() {
 			found = true
+			var data []byte
 			err := rows.Scan(&m.ID, &m.Account, &m.MsgID, &m.Subject, &m.Sender, &m.SenderName, &m.Recipient, &m.Date, &m.Folder,
 				&m.Thread, &m.ThreadCount, &m.ThreadUnseen, &m.Snippet, &m.Seen, &m.Flagged, &m.HasAttachments, &m.Size, &m.ReceivedAt,
-				&m.CreatedAt, &m.UpdatedAt, &m.Flags, &m.SHA256, &m.Position)
+				&m.CreatedAt, &m.UpdatedAt, &m.Flags, &m.Position, &m.SHA256, &data)
 			if err != nil {
 				return fmt.Errorf("scan message: %w", err)
 			}
+			late.take(m.SHA256, data, func(c *domain.Content) { m.Content = c })
 		}
 		return rows.Err()
-	}})
-	if err != nil {
+	}}}
+	if others > 0 {
+		questions = append(questions, askThread(args, others, true, &m.Others, late))
+	}
+	if err := r.read(ctx, questions...); err != nil {
 		return m, err
 	}
 	if !found {
 		return m, fmt.Errorf("message %d: %w", id, domain.ErrNotFound)
 	}
-	return m, nil
+	return m, r.fill(ctx, journal, late)
+}
+
+// askThread asks for messages of a thread.
+func askThread(args []any, limit int, others bool, into *[]*queries.ThreadMessage, late lateContents) question {
+	return question{sql: threadOf, args: append(args[:4:4], limit, others), scan: func(rows pgx.Rows) error {
+		for rows.Next() {
+			m := &queries.ThreadMessage{}
+			var sum, data []byte
+			if err := rows.Scan(&m.ID, &m.Subject, &m.Sender, &m.Recipient, &m.Date, &m.Folder, &sum, &data); err != nil {
+				return fmt.Errorf("scan message of a thread: %w", err)
+			}
+			*into = append(*into, m)
+			late.take(sum, data, func(c *domain.Content) { m.Text, m.HTML = c.Text, c.HTML })
+		}
+		return rows.Err()
+	}}
+}
+
+// lateContents are those that the cache does not have, by the SHA-256 of the octets, and
+// what is to be done with each.
+type lateContents map[[32]byte][]func(*domain.Content)
+
+// take gives use the content that data holds, or keeps it for fill.
+func (l lateContents) take(sum, data []byte, use func(*domain.Content)) {
+	c, err := decodeContent(data, withHTML)
+	if err != nil { // not in the cache, or damaged there
+		l[[32]byte(sum)] = append(l[[32]byte(sum)], use)
+		return
+	}
+	use(c)
+}
+
+// fill reads what the cache does not have. Of octets that are not stored nothing is known.
+func (r *MailReader) fill(ctx context.Context, journal events.JournalID, late lateContents) error {
+	if len(late) == 0 {
+		return nil
+	}
+	sums := make([][]byte, 0, len(late))
+	for sum := range late {
+		sums = append(sums, sum[:])
+	}
+	contents, err := r.contents.Contents(ctx, journal, sums)
+	if err != nil {
+		return fmt.Errorf("read %d contents: %w", len(sums), err)
+	}
+	for sum, c := range contents {
+		for _, use := range late[sum] {
+			use(c)
+		}
+	}
+	return nil
+}
+
+const getSum = `
+SELECT m.sha256
+FROM message m
+WHERE m.journal_id = $1 AND m.id = $2 AND ($3::bigint[] IS NULL OR m.account_id = ANY($3))` + notErased
+
+// RawOf returns the SHA-256 of the octets of a message. It returns domain.ErrNotFound.
+func (r *MailReader) RawOf(ctx context.Context, journal events.JournalID, accounts []domain.AccountID, id domain.MessageID) ([]byte, error) {
+	var sum []byte
+	err := r.read(ctx, question{sql: getSum, args: []any{journal, id, accountIDs(accounts)}, scan: func(rows pgx.Rows) error {
+		for rows.Next() {
+			if err := rows.Scan(&sum); err != nil {
+				return fmt.Errorf("scan SHA-256: %w", err)
+			}
+		}
+		return rows.Err()
+	}})
+	if err == nil && sum == nil {
+		err = fmt.Errorf("message %d: %w", id, domain.ErrNotFound)
+	}
+	return sum, err
 }
 
 // accountIDs returns ids as a parameter, nil for all.
@@ -51,88 +153,20 @@ func accountIDs(accounts []domain.AccountID) []int64 {
 	return column(accounts, func(a domain.AccountID) int64 { return int64(a) })
 }
 
-const getThread = `
-SELECT id, subject, sender, recipient, date, folder, sha256, total
-FROM (
-	SELECT m.id, m.subject, m.sender, m.recipient, m.date, m.folder, m.sha256, t.messages AS total
-	FROM message one
-	JOIN message m ON m.journal_id = one.journal_id AND m.thread_id = one.thread_id
-	JOIN thread t ON t.journal_id = one.journal_id AND t.thread_id = one.thread_id
-	WHERE one.journal_id = $1 AND one.id = $2 AND ($3::bigint[] IS NULL OR one.account_id = ANY($3))` + notErased + `
-	ORDER BY m.date DESC, m.id DESC
-	LIMIT $4) newest
-ORDER BY date, id`
-
 // Thread returns the newest messages of the thread of a message, at most limit, oldest
-// first, by date and id; the total; and the SHA-256 of each raw message in the same order.
-// It returns domain.ErrNotFound.
-func (r *MailReader) Thread(ctx context.Context, journal events.JournalID, accounts []domain.AccountID, id domain.MessageID, limit int) (msgs []queries.ThreadMessage, sums [][]byte, total int, err error) {
-	err = r.read(ctx, question{sql: getThread, args: []any{journal, id, accountIDs(accounts), limit}, scan: func(rows pgx.Rows) error {
-		for rows.Next() {
-			var m queries.ThreadMessage
-			var sum []byte
-			if err := rows.Scan(&m.ID, &m.Subject, &m.Sender, &m.Recipient, &m.Date, &m.Folder, &sum, &total); err != nil {
-				return fmt.Errorf("scan message of a thread: %w", err)
-			}
-			msgs, sums = append(msgs, m), append(sums, sum)
-		}
-		return rows.Err()
-	}})
+// first, by date and id, and how many there are. It returns domain.ErrNotFound.
+func (r *MailReader) Thread(ctx context.Context, journal events.JournalID, accounts []domain.AccountID, id domain.MessageID, limit int) (queries.Thread, error) {
+	var out queries.Thread
+	late := lateContents{}
+	args := []any{journal, id, accountIDs(accounts), r.contents.ParserVersion()}
+	err := r.read(ctx,
+		question{sql: threadTotal, args: args[:3], scan: scanCount(&out.Total)},
+		askThread(args, limit, false, &out.Messages, late))
 	if err != nil {
-		return nil, nil, 0, err
+		return out, err
 	}
-	if len(msgs) == 0 {
-		return nil, nil, 0, fmt.Errorf("thread of message %d: %w", id, domain.ErrNotFound)
+	if len(out.Messages) == 0 {
+		return out, fmt.Errorf("thread of message %d: %w", id, domain.ErrNotFound)
 	}
-	return msgs, sums, total, nil
-}
-
-const folderTotals = `
-SELECT m.folder, sum(m.messages)::bigint, sum(m.unseen)::bigint, sum(m.size)::bigint
-FROM tally m
-WHERE m.journal_id = $1 AND m.mailbox_id <> 0 AND ($2::bigint[] IS NULL OR m.account_id = ANY($2))` + notErased + `
-GROUP BY m.folder
-ORDER BY 2 DESC, 1`
-
-// accountTotals finds the ends of each account by its own index.
-const accountTotals = `
-SELECT coalesce(sum(m.messages), 0)::bigint, min(oldest.date), max(newest.date)
-FROM tally m
-CROSS JOIN LATERAL (
-	SELECT o.date FROM message o
-	WHERE o.journal_id = $1 AND o.account_id = m.account_id
-	ORDER BY o.date, o.id
-	LIMIT 1) oldest
-CROSS JOIN LATERAL (
-	SELECT n.date FROM message n
-	WHERE n.journal_id = $1 AND n.account_id = m.account_id
-	ORDER BY n.date DESC, n.id DESC
-	LIMIT 1) newest
-WHERE m.journal_id = $1 AND m.mailbox_id = 0 AND ($2::bigint[] IS NULL OR m.account_id = ANY($2))` + notErased
-
-// Statistics answers queries.GetStatistics from sums that the fold keeps.
-func (r *MailReader) Statistics(ctx context.Context, q queries.GetStatistics) (queries.Statistics, error) {
-	var out queries.Statistics
-	args := []any{q.Journal, accountIDs(q.Accounts)}
-	err := r.read(ctx, question{sql: folderTotals, args: args, scan: func(rows pgx.Rows) error {
-		for rows.Next() {
-			var f queries.FolderCount
-			var unseen int
-			var size int64
-			if err := rows.Scan(&f.Name, &f.Messages, &unseen, &size); err != nil {
-				return fmt.Errorf("scan folder: %w", err)
-			}
-			out.Folders = append(out.Folders, f)
-			out.Messages, out.Unseen, out.Size = out.Messages+f.Messages, out.Unseen+unseen, out.Size+size
-		}
-		return rows.Err()
-	}}, question{sql: accountTotals, args: args, scan: func(rows pgx.Rows) error {
-		for rows.Next() {
-			if err := rows.Scan(&out.Threads, &out.Oldest, &out.Newest); err != nil {
-				return fmt.Errorf("scan totals: %w", err)
-			}
-		}
-		return rows.Err()
-	}})
-	return out, err
+	return out, r.fill(ctx, journal, late)
 }

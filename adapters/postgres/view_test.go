@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/imap2api/imap2api/adapters/postgres"
+	"github.com/imap2api/imap2api/commands"
 	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/events"
 	"github.com/imap2api/imap2api/queries"
@@ -110,10 +112,10 @@ func TestErasedAccountIsInvisible(t *testing.T) {
 	if got := count(true); got == 0 || got >= threads {
 		t.Errorf("got %d threads, want fewer than %d", got, threads)
 	}
-	if _, err := reader.Message(t.Context(), 1, nil, 1); !errors.Is(err, domain.ErrNotFound) {
+	if _, err := reader.Message(t.Context(), 1, nil, 1, 5); !errors.Is(err, domain.ErrNotFound) {
 		t.Errorf("message of the erased account: got %v, want ErrNotFound", err)
 	}
-	if _, _, _, err := reader.Thread(t.Context(), 1, nil, 1, 5); !errors.Is(err, domain.ErrNotFound) {
+	if _, err := reader.Thread(t.Context(), 1, nil, 1, 5); !errors.Is(err, domain.ErrNotFound) {
 		t.Errorf("thread of the erased account: got %v, want ErrNotFound", err)
 	}
 	stats, err := reader.Statistics(t.Context(), queries.GetStatistics{Journal: 1})
@@ -129,7 +131,7 @@ func TestMessageAndThread(t *testing.T) {
 		fetched(1), fetched(2, func(e *events.MessageFetched) { e.Thread = 1 }),
 		fetched(3, func(e *events.MessageFetched) { e.Thread, e.Flags = 1, []domain.Flag{`\Seen`, "$Junk"} }), fetched(4)))
 	reader := newMailReader(pool)
-	got, err := reader.Message(t.Context(), 1, []domain.AccountID{1, 2}, 3)
+	got, err := reader.Message(t.Context(), 1, []domain.AccountID{1, 2}, 3, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,28 +143,66 @@ func TestMessageAndThread(t *testing.T) {
 			Size: 1003, ReceivedAt: epoch,
 		},
 		CreatedAt: epoch.Add(3 * time.Millisecond), UpdatedAt: epoch.Add(3 * time.Millisecond),
-		Flags: []domain.Flag{`\Seen`, "$Junk"}, SHA256: e.SHA256, Position: 3,
+		Flags: []domain.Flag{`\Seen`, "$Junk"}, SHA256: e.SHA256, Position: 3, Content: &domain.Content{}, // no octets are stored
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("message (-want +got):\n%s", diff)
 	}
-	msgs, sums, total, err := reader.Thread(t.Context(), 1, nil, 1, 2)
-	if err != nil || total != 3 || len(msgs) != 2 || msgs[0].ID != 2 || msgs[1].ID != 3 {
-		t.Errorf("thread: got %+v, total %d, error %v; want messages 2 and 3 of 3", msgs, total, err)
-	}
-	if diff := cmp.Diff([][]byte{fetched(2).SHA256, fetched(3).SHA256}, sums); diff != "" {
-		t.Errorf("sums (-want +got):\n%s", diff)
+	thread, err := reader.Thread(t.Context(), 1, nil, 1, 2)
+	if err != nil || thread.Total != 3 || len(thread.Messages) != 2 || thread.Messages[0].ID != 2 || thread.Messages[1].ID != 3 {
+		t.Errorf("thread: got %+v, error %v; want messages 2 and 3 of 3", thread, err)
 	}
 	for name, ask := range map[string]func() error{
-		"unknown":          func() error { _, err := reader.Message(t.Context(), 1, nil, 99); return err },
-		"another journal":  func() error { _, err := reader.Message(t.Context(), 2, nil, 1); return err },
-		"another account":  func() error { _, err := reader.Message(t.Context(), 1, []domain.AccountID{5}, 1); return err },
-		"no account":       func() error { _, err := reader.Message(t.Context(), 1, []domain.AccountID{}, 1); return err },
-		"thread, unknown":  func() error { _, _, _, err := reader.Thread(t.Context(), 1, nil, 99, 5); return err },
-		"thread, stranger": func() error { _, _, _, err := reader.Thread(t.Context(), 1, []domain.AccountID{5}, 1, 5); return err },
+		"unknown":          func() error { _, err := reader.Message(t.Context(), 1, nil, 99, 0); return err },
+		"another journal":  func() error { _, err := reader.Message(t.Context(), 2, nil, 1, 0); return err },
+		"another account":  func() error { _, err := reader.Message(t.Context(), 1, []domain.AccountID{5}, 1, 0); return err },
+		"no account":       func() error { _, err := reader.Message(t.Context(), 1, []domain.AccountID{}, 1, 0); return err },
+		"thread, unknown":  func() error { _, err := reader.Thread(t.Context(), 1, nil, 99, 5); return err },
+		"thread, stranger": func() error { _, err := reader.Thread(t.Context(), 1, []domain.AccountID{5}, 1, 5); return err },
 	} {
 		if err := ask(); !errors.Is(err, domain.ErrNotFound) {
 			t.Errorf("%s: got %v, want ErrNotFound", name, err)
+		}
+	}
+}
+
+// TestContentsOfThread reads messages whose content is in the cache, is not, and whose octets are not stored.
+func TestContentsOfThread(t *testing.T) {
+	t.Parallel()
+	pool := open(t)
+	parser := &lineParser{}
+	store := postgres.NewRawStore(pool, 3, time.Now)
+	reader := postgres.NewMailReader(pool, 1, postgres.NewContents(pool, store, parser))
+	var list []events.Event
+	for id := int64(1); id <= 4; id++ {
+		raw := rawOf(fmt.Sprintf("subject\n=%d", id))
+		list = append(list, fetched(id, func(e *events.MessageFetched) { e.Thread, e.SHA256 = 1, raw.SHA256[:] }))
+		if id == 4 {
+			raw.Content = parser.Parse(t.Context(), raw.Octets)
+		}
+		if id == 3 {
+			continue
+		}
+		if err := store.Put(t.Context(), 1, []commands.RawMessage{raw}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	foldMail(t, pool, live(t, pool, "mail", 1), 1, recorded(1, list...))
+	for _, test := range []struct {
+		id     domain.MessageID
+		others int
+		want   string
+	}{{2, 0, "=2:"}, {4, 2, "=4: 2=2 3"}, {1, 2, "=1: 3 4=4"}, {2, 10, "=2: 1=1 3 4=4"}, {3, 3, ": 1=1 2=2 4=4"}} {
+		m, err := reader.Message(t.Context(), 1, nil, test.id, test.others)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := m.Content.Text + ":"
+		for _, o := range m.Others {
+			got += fmt.Sprintf(" %d%s", o.ID, o.Text)
+		}
+		if got != test.want {
+			t.Errorf("message %d with %d others: got %q, want %q", test.id, test.others, got, test.want)
 		}
 	}
 }

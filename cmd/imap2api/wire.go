@@ -206,8 +206,8 @@ func (s *system) wireMail(app *httpapi.App) {
 	o, l := s.metrics, s.log
 	raw := queries.NewGetRaw(s.mail, s.raws)
 	app.ListMessages = observe(o, l, "list_messages", queries.NewListMessages(s.mail, s.mailboxes).Handle)
-	app.GetMessage = observe(o, l, "get_message", queries.NewGetMessage(s.mail, s.contents).Handle)
-	app.GetThread = observe(o, l, "get_thread", queries.NewGetThread(s.mail, s.contents).Handle)
+	app.GetMessage = observe(o, l, "get_message", queries.NewGetMessage(s.mail).Handle)
+	app.GetThread = observe(o, l, "get_thread", queries.NewGetThread(s.mail).Handle)
 	app.GetRaw = observe(o, l, "get_raw", raw.Handle)
 	app.GetAttachment = observe(o, l, "get_attachment", queries.NewGetAttachment(raw, parts{s.parser}).Handle)
 	app.ListFolders = observe(o, l, "list_folders", queries.NewListFolders(s.mailboxes).Handle)
