@@ -38,10 +38,9 @@ type SyncState interface {
 	Known(ctx context.Context, journal events.JournalID, mailbox domain.MailboxID, lo, hi domain.UID) ([]domain.Known, error)
 	// KnownByMsgKey returns where messages with these keys are in the account.
 	KnownByMsgKey(ctx context.Context, journal events.JournalID, acc domain.AccountID, keys []domain.Key) ([]KnownAt, error)
-	// Quarantined returns the UIDs of a mailbox that could not be had and are not due yet.
-	Quarantined(ctx context.Context, journal events.JournalID, mailbox domain.MailboxID) (domain.UIDSet, error)
-	// QuarantineDue reports whether UIDs of a mailbox that could not be had are due to be tried again.
-	QuarantineDue(ctx context.Context, journal events.JournalID, mailbox domain.MailboxID) (bool, error)
+	// Quarantine returns the UIDs of a mailbox that could not be had: those that rest, and
+	// those that are due to be tried again.
+	Quarantine(ctx context.Context, journal events.JournalID, mailbox domain.MailboxID) (waiting, due domain.UIDSet, err error)
 	// TouchedThreads returns up to limit threads that ThreadUpdated has still to tell
 	// of, lowest id first, as they are now, with ids after the given one.
 	TouchedThreads(ctx context.Context, journal events.JournalID, acc domain.AccountID, after domain.ThreadID, limit int) ([]events.ThreadUpdated, error)

@@ -360,27 +360,19 @@ func (l *memLog) KnownByMsgKey(_ context.Context, _ events.JournalID, _ domain.A
 	return out, nil
 }
 
-func (l *memLog) Quarantined(_ context.Context, _ events.JournalID, mailbox domain.MailboxID) (domain.UIDSet, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var uids []domain.UID
-	for at, q := range l.quarantine {
-		if at.mailbox == mailbox && q.NextAt.After(l.now()) {
-			uids = append(uids, at.uid)
-		}
-	}
-	return domain.UIDs(uids...), nil
-}
-
-func (l *memLog) QuarantineDue(_ context.Context, _ events.JournalID, mailbox domain.MailboxID) (bool, error) {
+func (l *memLog) Quarantine(_ context.Context, _ events.JournalID, mailbox domain.MailboxID) (waiting, due domain.UIDSet, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for at, q := range l.quarantine {
-		if at.mailbox == mailbox && !q.NextAt.After(l.now()) {
-			return true, nil
+		switch {
+		case at.mailbox != mailbox:
+		case q.NextAt.After(l.now()):
+			waiting = waiting.Union(domain.UIDs(at.uid))
+		default:
+			due = due.Union(domain.UIDs(at.uid))
 		}
 	}
-	return false, nil
+	return waiting, due, nil
 }
 
 func (l *memLog) TouchedThreads(_ context.Context, _ events.JournalID, _ domain.AccountID, after domain.ThreadID, limit int) ([]events.ThreadUpdated, error) {

@@ -94,6 +94,36 @@ func TestQuarantine(t *testing.T) {
 	w.check()
 }
 
+// What is due is forgotten when it went, or came by a move; one that is refused for the first time
+// does not rest because another is due.
+func TestQuarantineOfWhatGoes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "INBOX", "Work")
+	_, gone := w.server.add("INBOX", "gone")
+	gone.refuse = 99
+	w.sync()
+	w.server.expunge("INBOX", 1)
+	w.sync()
+	w.check()
+	_, first := w.server.add("INBOX", "first")
+	first.refuse = 99
+	w.sync()
+	_, second := w.server.add("INBOX", "second")
+	second.refuse = 99
+	w.sync()
+	id := w.mailbox("INBOX").ID
+	if q := w.log.quarantine[placeKey{id, 3}]; q.Attempts != 1 || !q.NextAt.Equal(w.now) {
+		t.Errorf("refused once: %+v", q)
+	}
+	first.refuse, second.refuse = 0, 0
+	w.now = w.now.Add(retryPause)
+	w.server.move("INBOX", 2, "Work")
+	if end := w.sync(); end.Received != 2 {
+		t.Errorf("end %+v", end)
+	}
+	w.check()
+}
+
 // lying is a server whose first SEARCH of a run leaves messages out.
 func (w *world) lying(name domain.MailboxName, hidden ...domain.UID) {
 	var away map[domain.UID]*memMessage

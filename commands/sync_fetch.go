@@ -24,7 +24,7 @@ func (r *accountRun) fetch(ctx context.Context, m *mailboxRun, uids domain.UIDSe
 	got := line.stored
 	m.known = m.known.Union(got)
 	m.todo = m.todo.Minus(got)
-	if noted := r.quarantine(ctx, m, missing, got); noted != nil {
+	if noted := r.quarantine(ctx, m, missing); noted != nil {
 		return noted
 	}
 	return err
@@ -32,19 +32,15 @@ func (r *accountRun) fetch(ctx context.Context, m *mailboxRun, uids domain.UIDSe
 
 // quarantine notes what did not come. A message that the server does not list any
 // more is no loss; the next run sees that it is gone.
-func (r *accountRun) quarantine(ctx context.Context, m *mailboxRun, missing []Missing, got domain.UIDSet) error {
+func (r *accountRun) quarantine(ctx context.Context, m *mailboxRun, missing []Missing) error {
 	var rows []Row
-	refused := 0
 	for _, miss := range missing {
 		m.todo = m.todo.Minus(domain.UIDs(miss.UID))
 		if miss.Gone {
 			m.short = true // EXISTS was counted with it
-			if m.retried.Contains(miss.UID) {
-				rows = append(rows, QuarantineRow{Mailbox: m.state.ID, UID: miss.UID})
-			}
 			continue
 		}
-		refused++
+		m.settled = m.settled.Minus(domain.UIDs(miss.UID))
 		r.log.Warn("message not delivered by the server", slog.Int64("account", int64(r.Account)),
 			slog.String("mailbox", string(m.listed.Name)), slog.Uint64("uid", uint64(miss.UID)), slog.String("err", miss.Reason))
 		rows = append(rows, QuarantineRow{
@@ -52,14 +48,10 @@ func (r *accountRun) quarantine(ctx context.Context, m *mailboxRun, missing []Mi
 			NextAt: r.nextTry(m, miss.UID),
 		})
 	}
-	if refused > 0 {
-		r.warnings = append(r.warnings, fmt.Sprintf("The mail server does not deliver %d messages of %q; they are tried again.", refused, m.listed.Name))
+	if len(rows) > 0 {
+		r.warnings = append(r.warnings, fmt.Sprintf("The mail server does not deliver %d messages of %q; they are tried again.", len(rows), m.listed.Name))
 	}
 	r.progress.update(func(p *SyncProgress) { p.MessagesDone += len(missing) })
-	retried := got.Intersect(m.retried)
-	for uid := range retried.All {
-		rows = append(rows, QuarantineRow{Mailbox: m.state.ID, UID: uid})
-	}
 	return r.record(ctx, nil, rows...)
 }
 

@@ -24,6 +24,7 @@ type mailboxRun struct {
 	vanished domain.UIDSet        // stored and no longer there
 	todo     domain.UIDSet        // to be fetched
 	retried  domain.UIDSet        // of todo: from the quarantine
+	settled  domain.UIDSet        // in quarantine, and not to be had there or stored by now
 	reset    bool                 // UIDVALIDITY has changed
 	short    bool                 // something of the window could not be had
 	another  bool                 // the account is on another server, or another user's
@@ -198,7 +199,11 @@ func (r *accountRun) level(ctx context.Context, m *mailboxRun) error {
 	}
 	m.result.Status = "success"
 	r.progress.update(func(p *SyncProgress) { p.MailboxesDone++; p.Current = "" })
-	return r.record(ctx, nil, CheckpointRow{r.checkpoint(m)})
+	rows := []Row{CheckpointRow{r.checkpoint(m)}}
+	for uid := range m.settled.All {
+		rows = append(rows, QuarantineRow{Mailbox: m.state.ID, UID: uid})
+	}
+	return r.record(ctx, nil, rows...)
 }
 
 // checkpoint returns what the next run may rely on. HIGHESTMODSEQ and EXISTS are those of the time

@@ -141,6 +141,9 @@ func (w *world) check() {
 	if diff := cmp.Diff(listed, names); diff != "" {
 		w.t.Fatalf("mailboxes (-server +log):\n%s", diff)
 	}
+	if len(w.log.quarantine) > 0 {
+		w.t.Fatalf("in quarantine and not tried again: %v", w.log.quarantine)
+	}
 	if len(w.log.touched) > 0 {
 		w.t.Fatalf("threads that nobody was told of: %v", w.log.touched)
 	}
@@ -293,29 +296,34 @@ func TestSyncModel(t *testing.T) {
 	}
 }
 
-// broken is a run in which things go wrong.
+// broken is a run in which things go wrong. Its log and its connection are used by different goroutines,
+// as often as the run gets to, so each draws its own random numbers and the story goes on with its own.
 func (s *story) broken() {
 	rate := 1 + s.IntN(60)
-	if s.IntN(2) == 0 {
+	fork := func() *rand.Rand { return rand.New(rand.NewPCG(s.Uint64(), 1)) }
+	if meanwhile := fork(); s.IntN(2) == 0 {
 		s.server.meanwhile = func() {
-			if s.IntN(4) == 0 {
+			if meanwhile.IntN(4) == 0 {
+				was := s.Rand
+				s.Rand = meanwhile
 				s.act()
+				s.Rand = was
 			}
 		}
 	}
-	if s.IntN(2) == 0 {
+	if log := fork(); s.IntN(2) == 0 {
 		s.log.fault = func(int) (error, bool) {
-			if s.IntN(rate) == 0 {
-				return []error{errDatabase, errOurs}[s.IntN(2)], s.IntN(2) == 0
+			if log.IntN(rate) == 0 {
+				return []error{errDatabase, errOurs}[log.IntN(2)], log.IntN(2) == 0
 			}
 			return nil, false
 		}
 	}
-	if s.IntN(2) == 0 {
+	if server := fork(); s.IntN(2) == 0 {
 		codes := []string{CodeProtocolError, CodeThrottled, CodeTimeout, CodeFolderMissing}
 		s.server.fail = func(string, domain.MailboxName) error {
-			if s.IntN(rate) == 0 {
-				return &SourceError{Code: codes[s.IntN(4)], Message: "Injected."}
+			if server.IntN(rate) == 0 {
+				return &SourceError{Code: codes[server.IntN(4)], Message: "Injected."}
 			}
 			return nil
 		}

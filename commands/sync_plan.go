@@ -94,8 +94,8 @@ func (r *accountRun) observeAll(ctx context.Context) error {
 
 // quarantineDue reports whether messages that could not be had are to be tried again.
 func (r *accountRun) quarantineDue(ctx context.Context, m *mailboxRun) bool {
-	due, err := r.state.QuarantineDue(ctx, r.Journal, m.state.ID)
-	return err == nil && due
+	_, due, err := r.state.Quarantine(ctx, r.Journal, m.state.ID)
+	return err == nil && len(due) > 0
 }
 
 // look examines a mailbox and compares the UIDs there with the stored ones.
@@ -184,20 +184,13 @@ func (r *accountRun) plan(ctx context.Context, m *mailboxRun) error {
 		}
 		window = window.Intersect(since)
 	}
-	waiting, err := r.state.Quarantined(ctx, r.Journal, m.state.ID)
+	waiting, due, err := r.state.Quarantine(ctx, r.Journal, m.state.ID)
 	if err != nil {
 		return fmt.Errorf("quarantine of mailbox %d: %w", m.state.ID, err)
 	}
-	if err := r.forget(ctx, m, waiting.Minus(m.server.Minus(m.known))); err != nil {
-		return err
-	}
 	m.todo = window.Minus(m.known).Minus(waiting)
-	m.retried = nil
-	if due, err := r.state.QuarantineDue(ctx, r.Journal, m.state.ID); err != nil {
-		return fmt.Errorf("quarantine of mailbox %d: %w", m.state.ID, err)
-	} else if due {
-		m.retried = m.todo
-	}
+	m.retried = due.Intersect(m.todo)
+	m.settled = due.Union(waiting.Minus(m.server.Minus(m.known)))
 	if !cutoff.IsZero() && len(m.todo) > 0 {
 		if err := r.keepSince(ctx, m, cutoff); err != nil {
 			return err
@@ -205,15 +198,6 @@ func (r *accountRun) plan(ctx context.Context, m *mailboxRun) error {
 	}
 	r.progress.update(func(p *SyncProgress) { p.MessagesTotal += m.todo.Count() })
 	return nil
-}
-
-// forget takes messages out of the quarantine that are stored, or not on the server any more.
-func (r *accountRun) forget(ctx context.Context, m *mailboxRun, uids domain.UIDSet) error {
-	var rows []Row
-	for uid := range uids.All {
-		rows = append(rows, QuarantineRow{Mailbox: m.state.ID, UID: uid})
-	}
-	return r.record(ctx, nil, rows...)
 }
 
 // keepSince leaves out what SEARCH gave too much: SINCE knows days of the server's zone only.

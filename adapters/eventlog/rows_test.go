@@ -96,17 +96,14 @@ func TestQueueAndQuarantine(t *testing.T) {
 	if n := scalar[int](t, pool, "SELECT attempts FROM state.quarantine WHERE uid = 20"); n != 2 {
 		t.Errorf("%d attempts, want 2", n)
 	}
-	waiting, err := j.Quarantined(t.Context(), journal, 1)
-	if err != nil || waiting.String() != "20" {
-		t.Errorf("quarantined %v, %v, want 20", waiting, err)
-	}
-	if is, err := j.QuarantineDue(t.Context(), journal, 1); !is || err != nil {
-		t.Errorf("due: %v, %v, want true", is, err)
+	waits, is, err := j.Quarantine(t.Context(), journal, 1)
+	if err != nil || waits.String() != "20" || is.String() != "21" {
+		t.Errorf("in quarantine %v, due %v, %v, want 20 and 21", waits, is, err)
 	}
 	bad.Attempts, due.Attempts = 0, 0
 	rows(bad, due)
-	if is, err := j.QuarantineDue(t.Context(), journal, 1); is || err != nil {
-		t.Errorf("due: %v, %v, want false", is, err)
+	if waits, is, err := j.Quarantine(t.Context(), journal, 1); len(waits)+len(is) > 0 || err != nil {
+		t.Errorf("in quarantine %v, due %v, %v, want none", waits, is, err)
 	}
 }
 

@@ -96,14 +96,27 @@ func (j *Journal) KnownByMsgKey(ctx context.Context, journal events.JournalID, a
 }
 
 const quarantined = `
-SELECT uid, uid FROM state.quarantine
-WHERE journal_id = $1 AND mailbox_id = $2 AND next_at > clock_timestamp()
-ORDER BY uid`
+SELECT uid, next_at > clock_timestamp()
+FROM state.quarantine
+WHERE journal_id = $1 AND mailbox_id = $2`
 
-// Quarantined returns the UIDs of a mailbox that could not be had and are not due yet.
-func (j *Journal) Quarantined(ctx context.Context, journal events.JournalID, mailbox domain.MailboxID) (domain.UIDSet, error) {
-	uids, err := collect(ctx, j, "read quarantine", scanRange, quarantined, int64(journal), int64(mailbox))
-	return domain.NewUIDSet(uids...), err
+type quarantinedUID struct {
+	uid     domain.UID
+	waiting bool
+}
+
+// Quarantine returns the UIDs of a mailbox that could not be had: those that rest, and
+// those that are due to be tried again.
+func (j *Journal) Quarantine(ctx context.Context, journal events.JournalID, mailbox domain.MailboxID) (waiting, due domain.UIDSet, err error) {
+	all, err := collect(ctx, j, "read quarantine", func(row pgx.CollectableRow) (q quarantinedUID, err error) {
+		err = row.Scan(&q.uid, &q.waiting)
+		return q, err
+	}, quarantined, int64(journal), int64(mailbox))
+	is := map[bool][]domain.UID{}
+	for _, q := range all {
+		is[q.waiting] = append(is[q.waiting], q.uid)
+	}
+	return domain.UIDs(is[true]...), domain.UIDs(is[false]...), err
 }
 
 const touchedThreads = `
@@ -130,20 +143,6 @@ SELECT stream_id, type, schema_version, encoding, payload
 FROM log.events
 WHERE journal_id = $1 AND stream_kind = 1 AND stream_id = ANY ($2::bigint[]) AND type = 'message-fetched'
 	AND payload IS NOT NULL`
-
-const quarantineDue = `
-SELECT EXISTS (
-	SELECT FROM state.quarantine WHERE journal_id = $1 AND mailbox_id = $2 AND next_at <= clock_timestamp())`
-
-// QuarantineDue reports whether UIDs of a mailbox that could not be had are due to be tried again.
-func (j *Journal) QuarantineDue(ctx context.Context, journal events.JournalID, mailbox domain.MailboxID) (bool, error) {
-	var due bool
-	err := j.log.pool.QueryRow(ctx, quarantineDue, int64(journal), int64(mailbox)).Scan(&due)
-	if err != nil {
-		return false, fmt.Errorf("read quarantine: %w", translate(err))
-	}
-	return due, nil
-}
 
 // TouchedThreads returns up to limit threads that ThreadUpdated has still to tell
 // of, lowest id first, as they are now, with ids after the given one.
