@@ -444,13 +444,11 @@ func TestAsOrdinaryUser(t *testing.T) {
 	uid, _ := strconv.Atoi(nobody.Uid)
 	gid, _ := strconv.Atoi(nobody.Gid)
 	home := tempDir(t)
-	binary, err := os.ReadFile(os.Args[0])
-	if err != nil {
-		t.Fatal(err)
-	}
 	path := filepath.Join(home, "privpg.test")
-	if err := os.WriteFile(path, binary, 0o755); err != nil {
-		t.Fatal(err)
+	// By another process: what a parallel test forks inherits a descriptor that this one is
+	// writing to, and a file that somebody may write to cannot be run (ETXTBSY).
+	if out, err := exec.CommandContext(t.Context(), "install", "-m", "755", os.Args[0], path).CombinedOutput(); err != nil {
+		t.Fatalf("copy this program: %v\n%s", err, out)
 	}
 	if err := os.Chown(home, uid, gid); err != nil {
 		t.Fatal(err)
