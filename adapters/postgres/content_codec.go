@@ -6,23 +6,29 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/klauspost/compress/s2"
+
 	"github.com/imap2api/imap2api/domain"
 )
 
-// contentParts says how much of a stored content to decode.
-type contentParts bool
+// contentParts says what of a stored content to decode.
+type contentParts uint8
 
 const (
-	withoutHTML contentParts = false
-	withHTML    contentParts = true
+	headPart contentParts = 1 << iota // all but Text and HTML
+	textPart
+	htmlPart
+
+	bodyParts   = textPart | htmlPart
+	withoutHTML = headPart | textPart
+	allParts    = withoutHTML | htmlPart
 )
 
-// contentFormat is the first octet of a stored content. After it come the length
-// of the first zstd frame as a uvarint, that frame, and the second, which is
-// missing without HTML. The first frame has the length of the JSON of all but
-// Text and HTML as a uvarint, that JSON, and Text; the second has HTML. So a
-// search need not unpack HTML.
-const contentFormat = 1
+// contentFormat is the first octet of a stored content. After it come the JSON of all but
+// Text and HTML, Text and HTML, the latter two packed by S2, each with its length as a
+// uvarint before it. S2 packs mail text as well as the fastest zstd does and unpacks it in
+// half the time, and a reader unpacks only the parts it needs.
+const contentFormat = 2
 
 var errContent = errors.New("damaged content")
 
@@ -33,49 +39,56 @@ func encodeContent(c *domain.Content) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode content: %w", err)
 	}
-	plain := make([]byte, 0, binary.MaxVarintLen64+len(meta)+len(c.Text))
-	plain = binary.AppendUvarint(plain, uint64(len(meta)))
-	plain = append(append(plain, meta...), c.Text...)
-	first := packer.EncodeAll(plain, make([]byte, 0, len(plain)/2+64))
-	out := make([]byte, 0, 1+binary.MaxVarintLen64+len(first)+len(c.HTML)/2)
+	out := make([]byte, 0, 1+3*binary.MaxVarintLen32+len(meta)+(len(c.Text)+len(c.HTML))/2)
 	out = append(out, contentFormat)
-	out = binary.AppendUvarint(out, uint64(len(first)))
-	out = append(out, first...)
-	if c.HTML != "" {
-		out = packer.EncodeAll([]byte(c.HTML), out)
+	out = appendSection(out, meta)
+	for _, body := range []string{c.Text, c.HTML} {
+		var packed []byte
+		if body != "" {
+			packed = s2.EncodeBetter(nil, []byte(body))
+		}
+		out = appendSection(out, packed)
 	}
 	return out, nil
 }
 
+func appendSection(to, section []byte) []byte {
+	return append(binary.AppendUvarint(to, uint64(len(section))), section...)
+}
+
 func decodeContent(data []byte, parts contentParts) (*domain.Content, error) {
-	if len(data) < 2 || data[0] != contentFormat {
+	if len(data) == 0 || data[0] != contentFormat {
 		return nil, errContent
 	}
-	first, html, ok := cutSection(data[1:])
-	if !ok {
-		return nil, errContent
-	}
-	plain, err := unpacker.DecodeAll(first, nil)
-	if err != nil {
-		return nil, errors.Join(errContent, err)
-	}
-	meta, text, ok := cutSection(plain)
-	if !ok {
+	head, rest, whole := cutSection(data[1:])
+	text, rest, textWhole := cutSection(rest)
+	html, rest, htmlWhole := cutSection(rest)
+	if !whole || !textWhole || !htmlWhole || len(rest) > 0 {
 		return nil, errContent
 	}
 	c := &domain.Content{}
-	if err := json.Unmarshal(meta, c); err != nil {
+	var err error
+	if parts&headPart != 0 {
+		err = json.Unmarshal(head, c)
+	}
+	if parts&textPart != 0 && err == nil {
+		c.Text, err = unpackBody(text)
+	}
+	if parts&htmlPart != 0 && err == nil {
+		c.HTML, err = unpackBody(html)
+	}
+	if err != nil {
 		return nil, errors.Join(errContent, err)
 	}
-	c.Text = string(text)
-	if parts == withHTML && len(html) > 0 {
-		body, err := unpacker.DecodeAll(html, nil)
-		if err != nil {
-			return nil, errors.Join(errContent, err)
-		}
-		c.HTML = string(body)
-	}
 	return c, nil
+}
+
+func unpackBody(section []byte) (string, error) {
+	if len(section) == 0 {
+		return "", nil
+	}
+	body, err := s2.Decode(nil, section)
+	return string(body), err
 }
 
 // cutSection cuts a section with its length before it off.

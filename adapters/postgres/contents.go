@@ -39,7 +39,7 @@ func (c *Contents) ParserVersion() int { return c.parser.ParserVersion() }
 // are not stored is left out.
 func (c *Contents) Contents(ctx context.Context, journal events.JournalID, sums [][]byte) (map[[32]byte]*domain.Content, error) {
 	out := make(map[[32]byte]*domain.Content, len(sums))
-	err := c.each(ctx, journal, sums, withHTML, func(sum [32]byte, content *domain.Content) { out[sum] = content })
+	err := c.each(ctx, journal, sums, allParts, func(sum [32]byte, content *domain.Content) { out[sum] = content })
 	return out, err
 }
 

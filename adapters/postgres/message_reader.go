@@ -56,7 +56,7 @@ func (r *MailReader) Message(ctx context.Context, journal events.JournalID, acco
 			if err != nil {
 				return fmt.Errorf("scan message: %w", err)
 			}
-			late.take(m.SHA256, data, func(c *domain.Content) { m.Content = c })
+			late.take(m.SHA256, data, allParts, func(c *domain.Content) { m.Content = c })
 		}
 		return rows.Err()
 	}}}
@@ -82,7 +82,7 @@ func askThread(args []any, limit int, others bool, into *[]*queries.ThreadMessag
 				return fmt.Errorf("scan message of a thread: %w", err)
 			}
 			*into = append(*into, m)
-			late.take(sum, data, func(c *domain.Content) { m.Text, m.HTML = c.Text, c.HTML })
+			late.take(sum, data, bodyParts, func(c *domain.Content) { m.Text, m.HTML = c.Text, c.HTML })
 		}
 		return rows.Err()
 	}}
@@ -92,9 +92,9 @@ func askThread(args []any, limit int, others bool, into *[]*queries.ThreadMessag
 // what is to be done with each.
 type lateContents map[[32]byte][]func(*domain.Content)
 
-// take gives use the content that data holds, or keeps it for fill.
-func (l lateContents) take(sum, data []byte, use func(*domain.Content)) {
-	c, err := decodeContent(data, withHTML)
+// take gives use the parts of the content that data holds, or keeps it for fill.
+func (l lateContents) take(sum, data []byte, parts contentParts, use func(*domain.Content)) {
+	c, err := decodeContent(data, parts)
 	if err != nil { // not in the cache, or damaged there
 		l[[32]byte(sum)] = append(l[[32]byte(sum)], use)
 		return

@@ -57,7 +57,8 @@ WHERE projection = $1 AND version = $2 AND status = 'live'`
 const commitRead = `COMMIT`
 
 // read answers questions from one generation as of one moment. The pointer is
-// the first statement of their transaction; once a connection has prepared all
+// the first statement of their transaction, which a single question need not open:
+// what is sent at once is a transaction. Once a connection has prepared all
 // of them, which needs a search path, everything is one round trip. It returns
 // domain.ErrUnavailable if there is no live generation.
 func (v view) read(ctx context.Context, questions ...question) error {
@@ -111,8 +112,15 @@ func outdated(err error) bool {
 func (v view) ask(ctx context.Context, conn *pgx.Conn, questions []question) error {
 	var b pgx.Batch
 	var found bool
-	v.begin(&b, &found, false)
+	alone := len(questions) == 1
+	if !alone {
+		b.Queue(beginRead)
+	}
+	v.point(&b, &found, false)
 	queue(&b, questions)
+	if !alone {
+		b.Queue(commitRead)
+	}
 	err := conn.SendBatch(ctx, &b).Close()
 	if err == nil || found {
 		return err
@@ -124,7 +132,8 @@ func (v view) ask(ctx context.Context, conn *pgx.Conn, questions []question) err
 func (v view) askFirst(ctx context.Context, conn *pgx.Conn, questions []question, rare bool) error {
 	var b pgx.Batch
 	var found bool
-	v.begin(&b, &found, rare)
+	b.Queue(beginRead)
+	v.point(&b, &found, rare)
 	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
 		return err
 	}
@@ -143,15 +152,16 @@ func (v view) askFirst(ctx context.Context, conn *pgx.Conn, questions []question
 	}
 	b = pgx.Batch{}
 	queue(&b, questions)
+	b.Queue(commitRead)
 	return conn.SendBatch(ctx, &b).Close()
 }
 
-func (v view) begin(b *pgx.Batch, found *bool, rare bool) {
+// point queues the pointer.
+func (v view) point(b *pgx.Batch, found *bool, rare bool) {
 	mode := "auto"
 	if rare {
 		mode = "force_custom_plan"
 	}
-	b.Queue(beginRead)
 	b.Queue(pointer, v.projection, v.version, strconv.FormatInt(readTimeout.Milliseconds(), 10), mode).Query(func(rows pgx.Rows) error {
 		*found = rows.Next()
 		rows.Close()
@@ -163,7 +173,6 @@ func queue(b *pgx.Batch, questions []question) {
 	for _, q := range questions {
 		b.Queue(q.sql, q.args...).Query(q.scan)
 	}
-	b.Queue(commitRead)
 }
 
 var errNoGeneration = fmt.Errorf("no live generation: %w", domain.ErrUnavailable)
