@@ -16,7 +16,7 @@ var ErrUnknown = errors.New("unknown event type or version")
 
 // decoders has, for each type, one function for each version ever written:
 // version n is at index n-1 and returns the newest shape.
-var decoders = map[Type][]func([]byte) (Event, error){
+var decoders = map[Type][]func(Unmarshal, []byte) (Event, error){
 	TypeAccountAdded:    {decode[AccountAdded]},
 	TypeAccountChanged:  {decode[AccountChanged]},
 	TypeAccountErased:   {decode[AccountErased]},
@@ -43,9 +43,13 @@ var decoders = map[Type][]func([]byte) (Event, error){
 	TypeModelRolledBack: {decode[ModelRolledBack]},
 }
 
-func decode[E Event](payload []byte) (Event, error) {
+// Unmarshal reads JSON into what v points to. It accepts what Unmarshal of
+// encoding/json accepts and leaves the same value, and keeps nothing of data.
+type Unmarshal func(data []byte, v any) error
+
+func decode[E Event](unmarshal Unmarshal, payload []byte) (Event, error) {
 	var e E
-	err := json.Unmarshal(payload, &e)
+	err := unmarshal(payload, &e)
 	return e, err
 }
 
@@ -81,11 +85,16 @@ func Encode(e Event) ([]byte, error) {
 // Decode returns the event of a payload, lifted to the newest version. It
 // returns ErrUnknown for a type or version that this program does not know.
 func Decode(t Type, version int, payload []byte) (Event, error) {
+	return DecodeWith(json.Unmarshal, t, version, payload)
+}
+
+// DecodeWith is Decode with another reader of JSON than encoding/json.
+func DecodeWith(unmarshal Unmarshal, t Type, version int, payload []byte) (Event, error) {
 	versions := decoders[t]
 	if version < 1 || version > len(versions) {
 		return nil, fmt.Errorf("decode %s version %d: %w", t, version, ErrUnknown)
 	}
-	e, err := versions[version-1](payload)
+	e, err := versions[version-1](unmarshal, payload)
 	if err != nil {
 		return nil, fmt.Errorf("decode %s version %d: %w", t, version, err)
 	}

@@ -22,8 +22,9 @@ const (
 const (
 	sharedLock = `SELECT pg_advisory_xact_lock_shared(` + indexKey + `), pg_advisory_xact_lock_shared(` + lockKey + `)`
 
-	checkpointQuery = `SELECT position, attempts FROM log.checkpoints
-WHERE journal_id = $1 AND projection = $2 AND generation = $3 FOR UPDATE`
+	checkpointQuery = `
+SELECT position, attempts, coalesce((SELECT j.position FROM log.journals j WHERE j.journal_id = $1), 0)
+FROM log.checkpoints WHERE journal_id = $1 AND projection = $2 AND generation = $3 FOR UPDATE`
 
 	firstCheckpoint = `
 INSERT INTO log.checkpoints (journal_id, projection, generation, updated_at)

@@ -18,7 +18,8 @@ import (
 type batch struct {
 	known      bool // there is a checkpoint
 	checkpoint events.Position
-	attempts   int // failed ones at the event after the checkpoint
+	attempts   int             // failed ones at the event after the checkpoint
+	head       events.Position // of the journal; what was read may go beyond it
 	journal    events.JournalID
 	read       int   // events, of all types
 	octets     int64 // of payload
@@ -37,17 +38,18 @@ type part struct {
 func (b *batch) last() events.Position { return b.checkpoint + events.Position(b.read) }
 
 // afterCheckpoint reads the events after the checkpoint, payloads only of the
-// types that are handled, and stops at 4 MiB of them.
+// types that are handled, and stops at 4 MiB of them. Positions have no gaps, so it
+// reads a range of them: with a LIMIT instead, a generic plan reads and sorts the
+// whole rest of a journal for each batch.
 func afterCheckpoint(limit int) string {
+	const checkpoint = `(SELECT c.position FROM log.checkpoints c WHERE c.journal_id = $1 AND c.projection = $2 AND c.generation = $3)`
 	return `
 SELECT position, type, schema_version, encoding, stream_kind, stream_id, account_id, recorded_at, event_id, payload FROM (
 	SELECT position, type, schema_version, encoding, stream_kind, stream_id, account_id, recorded_at, event_id,
 		CASE WHEN type = ANY ($4) THEN payload END AS payload,
 		sum(CASE WHEN type = ANY ($4) THEN octet_length(payload) END) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) AS octets
-	FROM log.events WHERE journal_id = $1 AND position > (
-		SELECT c.position FROM log.checkpoints c WHERE c.journal_id = $1 AND c.projection = $2 AND c.generation = $3)
-		AND position <= $5
-	ORDER BY position LIMIT ` + strconv.Itoa(limit) + `
+	FROM log.events WHERE journal_id = $1 AND position > ` + checkpoint + `
+		AND position <= least(` + checkpoint + ` + ` + strconv.Itoa(limit) + `, $5)
 ) e WHERE octets IS NULL OR octets <= ` + strconv.Itoa(maxBatchOctets) + ` ORDER BY position`
 }
 
@@ -87,7 +89,7 @@ func (a *attempt[S]) receive(res pgx.BatchResults, first int, b *batch) error {
 			return fmt.Errorf("begin: %w", err)
 		}
 	}
-	err := res.QueryRow().Scan(&b.checkpoint, &b.attempts)
+	err := res.QueryRow().Scan(&b.checkpoint, &b.attempts, &b.head)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
@@ -112,6 +114,9 @@ func (a *attempt[S]) receive(res pgx.BatchResults, first int, b *batch) error {
 	rows.Close()
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("read events: %w", err)
+	}
+	if b.read == 0 && min(b.head, a.until) > b.checkpoint {
+		return &eventError{fmt.Errorf("the log is damaged: position %d is missing, the head is %d", b.checkpoint+1, b.head)}
 	}
 	b.full = b.read == limit || b.octets > maxBatchOctets-events.MaxPayload
 	return nil

@@ -166,29 +166,40 @@ func TestPoisonStopsOneJournalBeforeTheEvent(t *testing.T) {
 	}
 }
 
-// TestDamageStopsAJournal takes an event out of the log: nothing after it is folded.
+// TestDamageStopsAJournal takes events out of the log: nothing after them is folded.
 func TestDamageStopsAJournal(t *testing.T) {
 	t.Parallel()
-	l := newTestLog(t)
-	_, _, task := newToy(l)
-	g, err := task.Build(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range 5 {
-		write(t, l, 1, toyMessage(1, 1, domain.MessageID(i+1), "order"))
-	}
-	do(t, l, `ALTER TABLE log.events DISABLE TRIGGER guard`)
-	do(t, l, `DELETE FROM log.events WHERE position = 3`)
-	for range 3 {
-		_, err = task.CatchUp(t.Context(), g, 1)
-	}
-	var stopped *StoppedError
-	if !errors.As(err, &stopped) || stopped.Position != 3 {
-		t.Errorf("got %v, want a stop before position 3", err)
-	}
-	if got := scan(t, l, `SELECT messages::text FROM toy_g1.box`); got != "2" {
-		t.Errorf("got %s messages, want 2", got)
+	for _, test := range []struct{ name, missing string }{
+		{"one", `position = 3`},
+		{"the last ones", `position >= 3`},
+		{"more than a batch", `position BETWEEN 3 AND 1500`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			l := newTestLog(t)
+			_, _, task := newToy(l)
+			g, err := task.Build(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			list := make([]events.Event, 1600)
+			for i := range list {
+				list[i] = toyMessage(1, 1, domain.MessageID(i+1), "order")
+			}
+			write(t, l, 1, list...)
+			do(t, l, `ALTER TABLE log.events DISABLE TRIGGER guard`)
+			do(t, l, `DELETE FROM log.events WHERE `+test.missing)
+			for range 3 {
+				_, err = task.CatchUp(t.Context(), g, 1)
+			}
+			var stopped *StoppedError
+			if !errors.As(err, &stopped) || stopped.Position != 3 {
+				t.Errorf("got %v, want a stop before position 3", err)
+			}
+			if got := scan(t, l, `SELECT messages::text FROM toy_g1.box`); got != "2" {
+				t.Errorf("got %s messages, want 2", got)
+			}
+		})
 	}
 }
 
