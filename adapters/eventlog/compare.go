@@ -100,6 +100,9 @@ type tableDigest struct {
 
 // digest counts, and hashes, the rows of a journal in each table.
 func (m *ReadModel[S]) digest(ctx context.Context, tx pgx.Tx, j events.JournalID, g projections.Generation, hash bool) ([]tableDigest, error) {
+	if m.opts.Outside != nil {
+		return m.counted(ctx, tx, j, g)
+	}
 	sum := `''`
 	if hash {
 		sum = `coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text`
@@ -196,8 +199,10 @@ func (m *ReadModel[S]) flip(ctx context.Context, gen projections.Generation) err
 					return err
 				}
 			}
-			_, err := tx.Exec(ctx, statusQuery, m.opts.Name, gen.Number, "live")
-			return err
+			if _, err := tx.Exec(ctx, statusQuery, m.opts.Name, gen.Number, "live"); err != nil {
+				return err
+			}
+			return m.promote(ctx, tx, gen)
 		})
 		if err != nil || len(behind) == 0 {
 			return err

@@ -261,6 +261,11 @@ func (c *Consumer) handler(ctx context.Context, s *lagSchema, task projections.T
 				s.sweepBy(time.Now().Add(stopped.RetryAfter))
 				return nil
 			}
+			if err != nil && isAway(err) { // the log is not
+				c.log.log.Debug("read model waits", slog.String("projection", task.Name), slog.Int64("journal", id), slog.Any("err", err))
+				s.sweepBy(time.Now().Add(awayFor))
+				return nil
+			}
 			if err != nil || !more || ctx.Err() != nil {
 				return err
 			}

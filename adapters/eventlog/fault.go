@@ -38,9 +38,9 @@ func (e *eventError) Error() string { return e.err.Error() }
 func (e *eventError) Unwrap() error { return e.err }
 
 // isDatabase reports whether err is the database's and not an event's: it is
-// away, busy or stopped, or the caller gave up. conn is that on which it occurred.
+// away, busy or stopped, as what a store keeps its rows in may be, or the caller gave up. conn is that on which it occurred.
 func isDatabase(conn *pgx.Conn, err error) bool {
-	if conn.IsClosed() || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if conn.IsClosed() || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || isAway(err) {
 		return true
 	}
 	var pgErr *pgconn.PgError

@@ -154,6 +154,9 @@ func (m *ReadModel[S]) create(ctx context.Context, tx pgx.Tx, g *projections.Gen
 	if _, err := tx.Exec(ctx, newGeneration, m.opts.Name, g.Number, g.Version, g.Schema); err != nil {
 		return fmt.Errorf("create generation: %w", err)
 	}
+	if err := m.outside(ctx, tx, *g, func(ctx context.Context, p Place) error { return m.opts.Outside.Create(ctx, p) }); err != nil {
+		return fmt.Errorf("create generation: %w", err)
+	}
 	var some bool
 	if err := tx.QueryRow(ctx, journalsWithEvents).Scan(&some); err != nil {
 		return fmt.Errorf("read journals: %w", err)
@@ -165,8 +168,10 @@ func (m *ReadModel[S]) create(ctx context.Context, tx pgx.Tx, g *projections.Gen
 		return err
 	}
 	g.Status = "live"
-	_, err := tx.Exec(ctx, statusQuery, m.opts.Name, g.Number, g.Status)
-	return err
+	if _, err := tx.Exec(ctx, statusQuery, m.opts.Name, g.Number, g.Status); err != nil {
+		return err
+	}
+	return m.promote(ctx, tx, *g)
 }
 
 // inSchema runs statements with the search path set to a schema.
@@ -204,6 +209,10 @@ func (m *ReadModel[S]) index(ctx context.Context, tx pgx.Tx, g projections.Gener
 
 // drop removes a generation. It waits for those who catch up in it.
 func (m *ReadModel[S]) drop(ctx context.Context, tx pgx.Tx, g projections.Generation) error {
+	var place Place
+	if err := m.outside(ctx, tx, g, func(_ context.Context, p Place) error { place = p; return nil }); err != nil {
+		return err
+	}
 	for _, q := range []struct {
 		sql  string
 		args []any
@@ -217,7 +226,10 @@ func (m *ReadModel[S]) drop(ctx context.Context, tx pgx.Tx, g projections.Genera
 			return fmt.Errorf("drop generation %d: %w", g.Number, err)
 		}
 	}
-	return nil
+	if m.opts.Outside == nil {
+		return nil
+	}
+	return m.opts.Outside.Drop(ctx, place)
 }
 
 // Drop removes the kept generations, if there are any.

@@ -10,7 +10,7 @@ const countLive = `
 SELECT count(*) FROM unnest($1::text[], $2::int[]) g(projection, version)
 JOIN log.generations l ON l.projection = g.projection AND l.version = g.version AND l.status = 'live'`
 
-// WaitLive blocks until every registered read model has a live generation, so
+// WaitLive blocks until every registered read model that is kept in Postgres has a live generation, so
 // that queries can be answered, or ctx ends.
 func (l *Log) WaitLive(ctx context.Context) error {
 	changed, cancel := l.models.subscribe()
@@ -18,7 +18,7 @@ func (l *Log) WaitLive(ctx context.Context) error {
 	poll := time.NewTicker(waitPoll)
 	defer poll.Stop()
 	for {
-		names, versions := l.models.of(nil)
+		names, versions := l.models.awaited(nil)
 		var live int
 		if err := l.pool.QueryRow(ctx, countLive, names, versions).Scan(&live); err != nil {
 			return fmt.Errorf("count live read models: %w", err)

@@ -24,6 +24,9 @@ type ModelOptions[S projections.Store] struct {
 	// NewStore returns the store of one journal in one transaction, whose search
 	// path is the schema of the generation.
 	NewStore func(tx pgx.Tx, journal events.JournalID) S
+	// Outside is where the rows are, if not in Tables: generations are then compared by the
+	// number of rows, the store asks PlaceIn, and no command or reader waits for the model.
+	Outside Outside
 }
 
 // ReadModel keeps the generations of one projection, its rows and its
@@ -39,7 +42,7 @@ type ReadModel[S projections.Store] struct {
 // NewReadModel returns the read model of a projection in the database of l.
 func NewReadModel[S projections.Store](l *Log, opts ModelOptions[S]) *ReadModel[S] {
 	m := &ReadModel[S]{log: l, opts: opts}
-	l.models.keep(opts.Name, m)
+	l.models.keep(opts.Name, m, opts.Outside != nil)
 	return m
 }
 

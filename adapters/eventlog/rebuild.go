@@ -133,11 +133,17 @@ type keeper struct {
 
 // look starts and stops following as generations come and go.
 func (k *keeper) look(ctx context.Context) error {
+	if err := k.consumer.log.models.heal(ctx, k.task.Name, k.task.Version); err != nil {
+		return err
+	}
 	gens, err := k.task.Generations(ctx)
 	if err != nil {
 		return err
 	}
 	_, live := find(gens, k.task.Version, "live")
+	if live {
+		k.making = false // it may be lost, and made again
+	}
 	if !live && !k.making {
 		k.making = true
 		k.group.Go(func() error { k.makeFirst(ctx); return nil })

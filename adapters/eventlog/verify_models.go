@@ -127,8 +127,10 @@ func (m *ReadModel[S]) clear(ctx context.Context, gen projections.Generation) er
 				return err
 			}
 		}
-		_, err = tx.Exec(ctx, `DELETE FROM log.checkpoints WHERE projection = $1 AND generation = $2`, m.opts.Name, gen.Number)
-		return err
+		if _, err := tx.Exec(ctx, `DELETE FROM log.checkpoints WHERE projection = $1 AND generation = $2`, m.opts.Name, gen.Number); err != nil {
+			return err
+		}
+		return m.outside(ctx, tx, gen, func(ctx context.Context, p Place) error { return m.opts.Outside.Create(ctx, p) })
 	})
 }
 

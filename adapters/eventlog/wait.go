@@ -23,11 +23,12 @@ type models struct {
 	mu       sync.Mutex
 	versions map[string]int
 	kept     map[string]scratcher // the read models themselves
+	aside    map[string]bool      // those that nobody waits for
 	subs     map[chan struct{}]struct{}
 }
 
 func newModels() *models {
-	return &models{versions: map[string]int{}, kept: map[string]scratcher{}, subs: map[chan struct{}]struct{}{}}
+	return &models{versions: map[string]int{}, kept: map[string]scratcher{}, aside: map[string]bool{}, subs: map[chan struct{}]struct{}{}}
 }
 
 // subscribe sends to the channel when generations came or went in this process.
@@ -66,10 +67,17 @@ func (l *Log) Register(tasks ...projections.Task) {
 	}
 }
 
-func (m *models) keep(name string, model scratcher) {
+func (m *models) keep(name string, model scratcher, aside bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.kept[name] = model
+	m.kept[name], m.aside[name] = model, aside
+}
+
+func (m *models) heal(ctx context.Context, name string, version int) error {
+	if h, ok := m.scratcher(name).(healer); ok {
+		return h.heal(ctx, version)
+	}
+	return nil
 }
 
 func (m *models) scratcher(name string) scratcher {
@@ -93,6 +101,23 @@ func (m *models) of(names []string) (projection []string, version []int32) {
 		}
 	}
 	return projection, version
+}
+
+// awaited returns names and versions, of all projections that are waited for for no names.
+func (m *models) awaited(names []string) (projection []string, version []int32) {
+	m.mu.Lock()
+	if len(names) == 0 {
+		for n := range m.versions {
+			if !m.aside[n] {
+				names = append(names, n)
+			}
+		}
+	}
+	m.mu.Unlock()
+	if len(names) == 0 {
+		return nil, nil
+	}
+	return m.of(names)
 }
 
 // move is a checkpoint that moved in this process.
@@ -139,8 +164,8 @@ func (m *moves) publish(j events.JournalID, v move) {
 	}
 }
 
-// WaitFor blocks until the live generations of the named projections, of all for
-// none, hold all events of a journal up to pos. It does not wait for one that is
+// WaitFor blocks until the live generations of the named projections, of all that
+// are kept in Postgres for none, hold all events of a journal up to pos. It does not wait for one that is
 // stopped in this journal. It returns domain.ErrUnavailable after two seconds, or
 // the error of ctx.
 func (l *Log) WaitFor(ctx context.Context, journal events.JournalID, pos events.Position, tasks []string) error {
@@ -186,7 +211,7 @@ WHERE coalesce(c.position, 0) < $2 AND coalesce(c.attempts, 0) = 0`
 
 // behind returns the live generations that have not come to pos.
 func (l *Log) behind(ctx context.Context, journal events.JournalID, pos events.Position, tasks []string) (map[model]bool, error) {
-	names, versions := l.models.of(tasks)
+	names, versions := l.models.awaited(tasks)
 	rows, err := l.pool.Query(ctx, behindQuery, int64(journal), int64(pos), names, versions)
 	if err != nil {
 		return nil, fmt.Errorf("read checkpoints: %w", err)
@@ -209,10 +234,10 @@ FROM unnest($2::text[], $3::int[]) g(projection, version)
 LEFT JOIN log.generations l ON l.projection = g.projection AND l.version = g.version AND l.status = 'live'
 LEFT JOIN log.checkpoints c ON c.journal_id = $1 AND c.projection = g.projection AND c.generation = l.generation`
 
-// ReadPosition returns the position that all live read models of this program
-// hold: the least checkpoint in the journal.
+// ReadPosition returns the position that all live read models of this program that
+// are kept in Postgres hold: the least checkpoint in the journal.
 func (l *Log) ReadPosition(ctx context.Context, journal events.JournalID) (events.Position, error) {
-	names, versions := l.models.of(nil)
+	names, versions := l.models.awaited(nil)
 	var pos int64
 	err := l.pool.QueryRow(ctx, readPositionQuery, int64(journal), names, versions).Scan(&pos)
 	if err != nil {
