@@ -22,6 +22,7 @@ type MessageFilter struct {
 	Sender, Recipient, Subject string
 	Seen, Flagged, Attachments *bool
 	IDs                        []domain.MessageID // exactly these; nil: not given
+	Search                     Condition          // as Resolve returned it; nil: every message
 }
 
 // ListMessages asks for messages, or for the newest matching message of each thread.
@@ -65,9 +66,8 @@ type MailReader interface {
 	// Messages returns the part of the list that p asks for, in the given order and,
 	// after it, by id in the direction of its last key. It returns ErrPage for a page past the end.
 	Messages(ctx context.Context, f MessageFilter, byThread bool, order []Order, p Paging) (Page[Message], error)
-	// Matching returns the ids of the messages of f whose content match accepts. It reads
-	// every content once, in batches; match is called by one goroutine at a time.
-	Matching(ctx context.Context, f MessageFilter, match func(*domain.Content) bool) ([]domain.MessageID, error)
+	// MessagesByID returns rows in the order of ids; one that is not there is left out.
+	MessagesByID(ctx context.Context, journal events.JournalID, ids []domain.MessageID) ([]Message, error)
 }
 
 // FolderNames resolves what clients call a folder.
@@ -77,15 +77,25 @@ type FolderNames interface {
 	FoldersNamed(ctx context.Context, journal events.JournalID, accounts []domain.AccountID, name domain.MailboxName, role domain.Role) ([]domain.MailboxName, error)
 }
 
+// SearchReader finds messages by what they say.
+type SearchReader interface {
+	// Find returns the ids of the messages that match f, newest first by date and then id,
+	// at most limit from offset on, and how many match in all, exactly.
+	Find(ctx context.Context, f MessageFilter, offset, limit int) (ids []domain.MessageID, total int, err error)
+}
+
 // ListMessagesHandler answers ListMessages.
 type ListMessagesHandler struct {
 	mail    MailReader
 	folders FolderNames
+	search  SearchReader
+	names   SearchNames
+	now     func() time.Time
 }
 
-// NewListMessages returns the handler.
-func NewListMessages(mail MailReader, folders FolderNames) *ListMessagesHandler {
-	return &ListMessagesHandler{mail, folders}
+// NewListMessages returns the handler. now is for searches by age.
+func NewListMessages(mail MailReader, folders FolderNames, search SearchReader, names SearchNames, now func() time.Time) *ListMessagesHandler {
+	return &ListMessagesHandler{mail, folders, search, names, now}
 }
 
 // Handle answers q. It returns ErrPage for a page past the end.
@@ -97,19 +107,44 @@ func (h *ListMessagesHandler) Handle(ctx context.Context, q ListMessages) (Page[
 		}
 		q.Folders = append([]domain.MailboxName{}, names...)
 	}
-	if words := ParseWords(q.Query); len(words) > 0 {
-		ids, err := h.mail.Matching(ctx, q.MessageFilter, words.Match)
-		if err != nil {
-			return Page[Message]{}, fmt.Errorf("search messages: %w", err)
-		}
-		q.IDs = append([]domain.MessageID{}, ids...)
+	var err error
+	if q.Search, err = Resolve(ctx, ParseSearch(q.Query, h.now()), q.Journal, q.Accounts, h.names); err != nil {
+		return Page[Message]{}, err
 	}
 	if len(q.Order) == 0 {
 		q.Order = []Order{{Field: "date", Desc: true}}
 	}
-	page, err := h.mail.Messages(ctx, q.MessageFilter, q.ByThread, q.Order, q.Paging)
+	page, err := h.page(ctx, q)
 	if err != nil {
 		return Page[Message]{}, fmt.Errorf("list messages of journal %d: %w", q.Journal, err)
 	}
 	return page, nil
+}
+
+// page asks a search engine for what it has in order, the mail read model for all else.
+func (h *ListMessagesHandler) page(ctx context.Context, q ListMessages) (Page[Message], error) {
+	newest := len(q.Order) == 1 && q.Order[0] == Order{Field: "date", Desc: true}
+	if q.Search == nil || q.ByThread || q.ByCursor || !newest {
+		return h.mail.Messages(ctx, q.MessageFilter, q.ByThread, q.Order, q.Paging)
+	}
+	number := q.Number
+	if q.Last {
+		_, total, err := h.search.Find(ctx, q.MessageFilter, 0, 1)
+		if err != nil {
+			return Page[Message]{}, err
+		}
+		number, _, _ = Offset(total, q.Paging) // there is a last page
+	}
+	if number < 1 {
+		return Page[Message]{}, ErrPage
+	}
+	ids, total, err := h.search.Find(ctx, q.MessageFilter, (number-1)*q.Size, q.Size)
+	if err != nil {
+		return Page[Message]{}, err
+	}
+	if number, _, err = Offset(total, Paging{Size: q.Size, Number: number}); err != nil {
+		return Page[Message]{}, err
+	}
+	rows, err := h.mail.MessagesByID(ctx, q.Journal, ids)
+	return Page[Message]{Items: rows, Count: total, Number: number}, err
 }

@@ -20,7 +20,7 @@ type AccountReader struct{ view }
 
 // NewAccountReader returns a reader of the given version of projections.Accounts.
 func NewAccountReader(pool *pgxpool.Pool, version int) *AccountReader {
-	return &AccountReader{view{pool, "accounts", version}}
+	return &AccountReader{view{pool: pool, projection: "accounts", version: version}}
 }
 
 const listAccounts = `

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -41,6 +42,18 @@ func (c *Contents) Contents(ctx context.Context, journal events.JournalID, sums 
 	out := make(map[[32]byte]*domain.Content, len(sums))
 	err := c.each(ctx, journal, sums, allParts, func(sum [32]byte, content *domain.Content) { out[sum] = content })
 	return out, err
+}
+
+// Texts calls fn with the content of each raw message by its SHA-256, without its HTML, in any
+// order, one at a time; one whose octets are not stored is left out.
+func (c *Contents) Texts(ctx context.Context, journal events.JournalID, sums [][]byte, fn func(sum [32]byte, c *domain.Content) error) error {
+	var failed error
+	err := c.each(ctx, journal, sums, withoutHTML, func(sum [32]byte, content *domain.Content) {
+		if failed == nil {
+			failed = fn(sum, content)
+		}
+	})
+	return errors.Join(err, failed)
 }
 
 const loadContents = `

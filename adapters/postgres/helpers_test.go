@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/imap2api/imap2api/adapters/lexeme"
 	"github.com/imap2api/imap2api/adapters/postgres"
 	"github.com/imap2api/imap2api/adapters/postgres/pgtest"
 	"github.com/imap2api/imap2api/domain"
@@ -41,7 +42,11 @@ var schemas = map[string][]string{
 	"mail":      {postgres.MailTables, postgres.MailIndexes},
 	"mailboxes": {postgres.MailboxesTables, postgres.MailboxesIndexes},
 	"accounts":  {postgres.AccountsTables, postgres.AccountsIndexes},
+	"search":    {postgres.SearchTables, postgres.SearchIndexes},
 }
+
+// lexer is what the program hands over.
+var lexer = postgres.Lexer{Words: lexeme.Words, Query: lexeme.Query, Trigrams: lexeme.Trigrams, Pieces: lexeme.Pieces}
 
 // live makes the given generation of a read model the live one, with empty tables.
 func live(t testing.TB, pool *pgxpool.Pool, model string, generation int) (schema string) {

@@ -53,8 +53,9 @@ type messageList struct {
 	filter   queries.MessageFilter
 	byThread bool
 	order    []queries.Order
-	keys     []orderKey // of order, and the id unless it is one of them
-	desc     []bool     // of keys
+	keys     []orderKey      // of order, and the id unless it is one of them
+	desc     []bool          // of keys
+	search   *documentSearch // nil: none
 }
 
 func newMessageList(f queries.MessageFilter, byThread bool, order []queries.Order) (*messageList, error) {
@@ -93,7 +94,7 @@ func storable(text string) bool { return utf8.ValidString(text) && !strings.Cont
 func (l *messageList) free() bool {
 	f := l.filter
 	return f.From != nil || f.To != nil || f.Thread != nil || f.MsgID != nil || f.Sender != "" || f.Recipient != "" ||
-		f.Subject != "" || f.Seen != nil || f.Flagged != nil || f.Attachments != nil || f.IDs != nil
+		f.Subject != "" || f.Seen != nil || f.Flagged != nil || f.Attachments != nil || f.IDs != nil || f.Search != nil
 }
 
 // rare reports whether the list's statements are too many to be kept prepared.

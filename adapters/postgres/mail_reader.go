@@ -8,19 +8,30 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events"
 	"github.com/imap2api/imap2api/queries"
 )
 
-// MailReader reads the mail read model.
+// MailReader reads the mail read model, and for searches that of the built-in engine with it.
 type MailReader struct {
 	view
 	contents *Contents
+	search   *SearchReader
 }
 
-// NewMailReader returns a reader of the given version of projections.Mail.
-// contents is for Matching only.
-func NewMailReader(pool *pgxpool.Pool, version int, contents *Contents) *MailReader {
-	return &MailReader{view{pool, "mail", version}, contents}
+// NewMailReader returns a reader of the given version of projections.Mail. search is for
+// filters with a search only.
+func NewMailReader(pool *pgxpool.Pool, version int, contents *Contents, search *SearchReader) *MailReader {
+	return &MailReader{view{pool: pool, projection: "mail", version: version}, contents, search}
+}
+
+// over returns the view that knows what l asks for.
+func (r *MailReader) over(l *messageList) view {
+	if l.search == nil {
+		return r.view
+	}
+	return r.search.view
 }
 
 // Messages returns the part of the list that p asks for, in the given order and,
@@ -30,6 +41,9 @@ func (r *MailReader) Messages(ctx context.Context, f queries.MessageFilter, byTh
 	l, err := newMessageList(f, byThread, order)
 	if err != nil {
 		return queries.Page[queries.Message]{}, err
+	}
+	if f.Search != nil {
+		l.search = newDocumentSearch(r.search.lexer, f)
 	}
 	switch {
 	case p.ByCursor:
@@ -47,7 +61,7 @@ func (r *MailReader) byNumber(ctx context.Context, l *messageList, p queries.Pag
 	var count int
 	var rows []listedMessage
 	if !l.none() {
-		err := r.read(ctx, l.count(&count), l.page(&rows, p.Size, (p.Number-1)*p.Size))
+		err := r.over(l).read(ctx, l.count(&count), l.page(&rows, p.Size, (p.Number-1)*p.Size))
 		if err != nil {
 			return queries.Page[queries.Message]{}, err
 		}
@@ -63,7 +77,7 @@ func (r *MailReader) byNumber(ctx context.Context, l *messageList, p queries.Pag
 func (r *MailReader) lastPage(ctx context.Context, l *messageList, p queries.Paging) (queries.Page[queries.Message], error) {
 	var count int
 	if !l.none() {
-		if err := r.read(ctx, l.count(&count)); err != nil {
+		if err := r.over(l).read(ctx, l.count(&count)); err != nil {
 			return queries.Page[queries.Message]{}, err
 		}
 	}
@@ -88,7 +102,7 @@ func (r *MailReader) byCursor(ctx context.Context, l *messageList, p queries.Pag
 	if err != nil {
 		return page, err
 	}
-	if err := r.read(ctx, q); err != nil {
+	if err := r.over(l).read(ctx, q); err != nil {
 		return page, err
 	}
 	backward := p.Cursor != nil && p.Cursor.Backward
@@ -108,6 +122,21 @@ func (r *MailReader) byCursor(ctx context.Context, l *messageList, p queries.Pag
 		page.Previous = l.cursor(rows[0], true)
 	}
 	return page, nil
+}
+
+const messagesByID = listColumns + `
+	SELECT m.*, x.nth FROM unnest($2::bigint[]) WITH ORDINALITY AS x (id, nth)
+	JOIN message m ON m.journal_id = $1 AND m.id = x.id` + joinThreads + `
+ORDER BY m.nth`
+
+// MessagesByID returns rows in the order of ids; one that is not there is left out.
+func (r *MailReader) MessagesByID(ctx context.Context, journal events.JournalID, ids []domain.MessageID) ([]queries.Message, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var rows []listedMessage
+	err := r.read(ctx, question{sql: messagesByID, args: []any{int64(journal), messageIDs(ids)}, scan: scanMessages(&rows)})
+	return messagesOf(rows), err
 }
 
 func messagesOf(rows []listedMessage) []queries.Message {

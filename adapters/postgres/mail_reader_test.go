@@ -80,8 +80,13 @@ func variedMail(rnd *rand.Rand, n int) []events.Recorded {
 	return recorded(1, list...)
 }
 
+// readerOf reads mail and what its words are.
+func readerOf(pool *pgxpool.Pool, contents *postgres.Contents) *postgres.MailReader {
+	return postgres.NewMailReader(pool, 1, contents, postgres.NewSearchReader(pool, 1, 1, lexer))
+}
+
 func newMailReader(pool *pgxpool.Pool) *postgres.MailReader {
-	return postgres.NewMailReader(pool, 1, postgres.NewContents(pool, postgres.NewRawStore(pool, 3, time.Now), &lineParser{}))
+	return readerOf(pool, postgres.NewContents(pool, postgres.NewRawStore(pool, 3, time.Now), &lineParser{}))
 }
 
 // TestMessageLists compares lists of random filters, orders and pages with what

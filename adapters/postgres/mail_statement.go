@@ -117,7 +117,12 @@ func (l *messageList) whereFree(s *statement) {
 		}
 	}
 	if f.IDs != nil {
-		s.when("m.id = ANY(", column(f.IDs, func(id domain.MessageID) int64 { return int64(id) }), "::bigint[])")
+		s.when("m.id = ANY(", messageIDs(f.IDs), "::bigint[])")
+	}
+	if l.search != nil {
+		s.add("\n\tAND m.id IN (SELECT d.id FROM document d WHERE d.journal_id = $1 AND ")
+		l.search.condition.whole(s)
+		s.add(")")
 	}
 }
 

@@ -17,7 +17,7 @@ type MailboxReader struct{ view }
 
 // NewMailboxReader returns a reader of the given version of projections.Mailboxes.
 func NewMailboxReader(pool *pgxpool.Pool, version int) *MailboxReader {
-	return &MailboxReader{view{pool, "mailboxes", version}}
+	return &MailboxReader{view{pool: pool, projection: "mailboxes", version: version}}
 }
 
 const folderCounts = `

@@ -14,13 +14,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/imap2api/imap2api/adapters/postgres"
 	"github.com/imap2api/imap2api/commands"
 	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/events"
-	"github.com/imap2api/imap2api/queries"
 )
 
 // lineParser takes the first line for the subject and the rest for the text.
@@ -147,44 +145,6 @@ func TestContents(t *testing.T) {
 	}
 }
 
-// TestMatching searches more messages than a batch holds, some twice in the mailbox.
-func TestMatching(t *testing.T) {
-	t.Parallel()
-	pool := open(t)
-	parser := &lineParser{}
-	store := postgres.NewRawStore(pool, 3, time.Now)
-	reader := postgres.NewMailReader(pool, 1, postgres.NewContents(pool, store, parser))
-	schema := live(t, pool, "mail", 1)
-	var list []events.Event
-	var raws []commands.RawMessage
-	var want []domain.MessageID
-	for id := int64(1); id <= 1200; id++ {
-		raw := rawOf(fmt.Sprintf("subject\nnumber %d", id%700))
-		if id > 700 && id%2 == 0 {
-			raw = rawOf(fmt.Sprintf("other\nnumber %d", id))
-		}
-		raws = append(raws, raw)
-		list = append(list, fetched(id, func(e *events.MessageFetched) { e.SHA256 = raw.SHA256[:]; e.Account = domain.AccountID(1 + id%2) }))
-		if id%2 == 1 && strings.Contains(string(raw.Octets), "7") {
-			want = append(want, domain.MessageID(id))
-		}
-	}
-	if err := store.Put(t.Context(), 1, raws); err != nil {
-		t.Fatal(err)
-	}
-	foldMail(t, pool, schema, 1, recorded(1, list...))
-	for range 2 { // parsed, then from the cache
-		got, err := reader.Matching(t.Context(), queries.MessageFilter{Journal: 1, Accounts: []domain.AccountID{2}},
-			func(c *domain.Content) bool { return strings.Contains(c.Text, "7") })
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
-		}
-	}
-}
-
 func BenchmarkPut(b *testing.B) {
 	pool := open(b)
 	store := postgres.NewRawStore(pool, 3, time.Now)
@@ -201,38 +161,4 @@ func BenchmarkPut(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-}
-
-// BenchmarkMatching searches 10,000 cached contents of 2 KB of text.
-func BenchmarkMatching(b *testing.B) {
-	pool := open(b)
-	reader := searchable(b, pool, 10_000)
-	for b.Loop() {
-		got, err := reader.Matching(b.Context(), queries.MessageFilter{Journal: 1}, queries.ParseWords("number 77").Match)
-		if err != nil || len(got) == 0 {
-			b.Fatal(len(got), err)
-		}
-	}
-}
-
-func searchable(b *testing.B, pool *pgxpool.Pool, n int) *postgres.MailReader {
-	b.Helper()
-	parser := &lineParser{}
-	store := postgres.NewRawStore(pool, 3, time.Now)
-	schema := live(b, pool, "mail", 1)
-	for first := 1; first < n; first += 1000 {
-		var list []events.Event
-		var raws []commands.RawMessage
-		for id := first; id < first+1000; id++ {
-			raw := rawOf(fmt.Sprintf("subject\nnumber %d\n%s", id, strings.Repeat("The words of the body go here. ", 65)))
-			raw.Content = parser.Parse(b.Context(), raw.Octets)
-			raws = append(raws, raw)
-			list = append(list, fetched(int64(id), func(e *events.MessageFetched) { e.SHA256 = raw.SHA256[:] }))
-		}
-		if err := store.Put(b.Context(), 1, raws); err != nil {
-			b.Fatal(err)
-		}
-		foldMail(b, pool, schema, 1, recorded(events.Position(first), list...))
-	}
-	return postgres.NewMailReader(pool, 1, postgres.NewContents(pool, store, parser))
 }

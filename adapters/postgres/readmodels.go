@@ -17,6 +17,10 @@ var (
 	AccountsTables string
 	//go:embed readmodels/accounts_indexes.sql
 	AccountsIndexes string
+	//go:embed readmodels/search.sql
+	SearchTables string
+	//go:embed readmodels/search_indexes.sql
+	SearchIndexes string
 )
 
 // The tables of each read model, for comparing generations. Each leads with journal_id.
@@ -24,4 +28,5 @@ var (
 	MailTableNames      = []string{"message", "thread", "thread_alias", "tally"}
 	MailboxesTableNames = []string{"mailbox"}
 	AccountsTableNames  = []string{"account", "sync_run"}
+	SearchTableNames    = []string{"document", "frequency"}
 )

@@ -15,18 +15,18 @@ import (
 
 // TestStatements prepares every constant of the package that is a statement, on a
 // migrated database with a generation of each read model. Lists put theirs
-// together; TestMessageLists runs those.
+// together; the tests of lists and searches run those.
 func TestStatements(t *testing.T) {
 	t.Parallel()
 	pool := open(t)
 	for model := range schemas {
 		live(t, pool, model, 1)
 	}
-	statements := statementsOf(t, "mail_statement.go", "mail_list.go", "matching.go")
+	statements := statementsOf(t, "mail_statement.go", "mail_list.go", "search_statement.go")
 	if len(statements) < 50 {
 		t.Errorf("got %d statements, want more: are they found?", len(statements))
 	}
-	inSchema(t, pool, "mail_g1, mailboxes_g1, accounts_g1, public", func(tx pgx.Tx) error {
+	inSchema(t, pool, "mail_g1, mailboxes_g1, accounts_g1, search_g1, public", func(tx pgx.Tx) error {
 		for name, sql := range statements {
 			numbered, _, err := pgx.NamedArgs{}.RewriteQuery(t.Context(), tx.Conn(), sql, nil)
 			if err != nil {

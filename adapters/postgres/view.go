@@ -22,6 +22,9 @@ type view struct {
 	pool       *pgxpool.Pool
 	projection string
 	version    int
+	// beside is another read model that is read with it, behind it in the search path; "": none.
+	beside        string
+	besideVersion int
 }
 
 // question is a statement to read with, and what takes its rows.
@@ -53,6 +56,12 @@ SELECT set_config('search_path', schema_name, true), set_config('statement_timeo
 	set_config('plan_cache_mode', $4, true)
 FROM log.generations
 WHERE projection = $1 AND version = $2 AND status = 'live'`
+
+const pointerBeside = `
+SELECT set_config('search_path', a.schema_name || ', ' || b.schema_name, true), set_config('statement_timeout', $3, true),
+	set_config('plan_cache_mode', $4, true)
+FROM log.generations a, log.generations b
+WHERE a.projection = $1 AND a.version = $2 AND a.status = 'live' AND b.projection = $5 AND b.version = $6 AND b.status = 'live'`
 
 const commitRead = `COMMIT`
 
@@ -162,7 +171,11 @@ func (v view) point(b *pgx.Batch, found *bool, rare bool) {
 	if rare {
 		mode = "force_custom_plan"
 	}
-	b.Queue(pointer, v.projection, v.version, strconv.FormatInt(readTimeout.Milliseconds(), 10), mode).Query(func(rows pgx.Rows) error {
+	sql, args := pointer, []any{v.projection, v.version, strconv.FormatInt(readTimeout.Milliseconds(), 10), mode}
+	if v.beside != "" {
+		sql, args = pointerBeside, append(args, v.beside, v.besideVersion)
+	}
+	b.Queue(sql, args...).Query(func(rows pgx.Rows) error {
 		*found = rows.Next()
 		rows.Close()
 		return rows.Err()

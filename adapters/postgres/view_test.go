@@ -172,7 +172,7 @@ func TestContentsOfThread(t *testing.T) {
 	pool := open(t)
 	parser := &lineParser{}
 	store := postgres.NewRawStore(pool, 3, time.Now)
-	reader := postgres.NewMailReader(pool, 1, postgres.NewContents(pool, store, parser))
+	reader := readerOf(pool, postgres.NewContents(pool, store, parser))
 	var list []events.Event
 	for id := int64(1); id <= 4; id++ {
 		raw := rawOf(fmt.Sprintf("subject\n=%d", id))

@@ -1,0 +1,303 @@
+package postgres
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events"
+	"github.com/imap2api/imap2api/queries"
+)
+
+// searchCondition is a part of a search as Postgres is asked: what holds has to meet
+// all three.
+type searchCondition struct {
+	query   string             // a tsquery that GIN finds; "": none
+	without string             // a tsquery that must not be met; "": none
+	rest    []func(*statement) // further conditions on document d
+	terms   []searchTerm       // of query, to be looked up in frequency
+	expect  expectation        // how many documents may match; nil: nothing is known
+}
+
+// An expectation is how many documents may match, by those that hold each term.
+type expectation func(known map[searchTerm]int64) int64
+
+// searchTerm is a word of a search whose documents are counted in frequency.
+type searchTerm struct {
+	word   string
+	prefix bool
+}
+
+// searchCompiler makes conditions of a search in one journal.
+type searchCompiler struct {
+	lexer   Lexer
+	journal string
+}
+
+func newSearchCompiler(lexer Lexer, journal events.JournalID) searchCompiler {
+	return searchCompiler{lexer, strconv.FormatInt(int64(journal), 10)}
+}
+
+// sql is a condition without arguments.
+func sqlText(text string) func(*statement) { return func(s *statement) { s.add(text) } }
+
+// sqlWith is a condition with one argument.
+func sqlWith(before string, value any, after string) func(*statement) {
+	return func(s *statement) {
+		s.add(before)
+		s.arg(value)
+		s.add(after)
+	}
+}
+
+// whole writes all of c as one condition.
+func (c searchCondition) whole(s *statement) {
+	parts := slices.Clone(c.rest)
+	if query := c.vectorQuery(); query != "" {
+		parts = append(parts, sqlWith("d.words @@ ", query, "::tsquery"))
+	}
+	joinConditions(s, parts, " AND ", "true")
+}
+
+// vectorQuery is all that is asked of words, as one tsquery.
+func (c searchCondition) vectorQuery() string {
+	switch {
+	case c.without == "":
+		return c.query
+	case c.query == "":
+		return "!(" + c.without + ")"
+	}
+	return "(" + c.query + ") & !(" + c.without + ")"
+}
+
+func joinConditions(s *statement, parts []func(*statement), with, none string) {
+	if len(parts) == 0 {
+		s.add(none)
+		return
+	}
+	s.add("(")
+	for i, part := range parts {
+		if i > 0 {
+			s.add(with)
+		}
+		part(s)
+	}
+	s.add(")")
+}
+
+// compile returns c as Postgres is asked. Nil holds for everything.
+func (x searchCompiler) compile(c queries.Condition) searchCondition {
+	switch c := c.(type) {
+	case nil:
+		return searchCondition{}
+	case queries.All:
+		return x.all(c)
+	case queries.Any:
+		return x.any(c)
+	case queries.Not:
+		return negated(x.compile(c.Of))
+	case queries.Text:
+		return x.text(c)
+	}
+	return searchCondition{rest: []func(*statement){plainCondition(c)}}
+}
+
+func (x searchCompiler) all(list queries.All) searchCondition {
+	var out searchCondition
+	for _, part := range list {
+		c := x.compile(part)
+		out.query = joinQueries(out.query, c.query, " & ")
+		out.without = joinQueries(out.without, c.without, " | ")
+		out.rest = append(out.rest, c.rest...)
+		out.terms = append(out.terms, c.terms...)
+		out.expect = rarer(out.expect, c.expect)
+	}
+	return out
+}
+
+// rarer is what is expected where both must hold.
+func rarer(a, b expectation) expectation {
+	if a == nil {
+		return b
+	}
+	if b == nil {
+		return a
+	}
+	return func(known map[searchTerm]int64) int64 { return min(a(known), b(known)) }
+}
+
+func joinQueries(a, b, with string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return "(" + a + ")" + with + "(" + b + ")"
+}
+
+// any asks GIN for what all of its parts ask GIN for, and decides by the whole of each.
+func (x searchCompiler) any(list queries.Any) searchCondition {
+	var query string
+	var wholes []func(*statement)
+	var terms []searchTerm
+	var expected []expectation
+	found, exact := true, true
+	for _, part := range list {
+		c := x.compile(part)
+		terms = append(terms, c.terms...)
+		if c.expect != nil {
+			expected = append(expected, c.expect)
+		}
+		found = found && c.query != ""
+		exact = exact && c.without == "" && len(c.rest) == 0
+		query = joinQueries(query, c.query, " | ")
+		wholes = append(wholes, c.whole)
+	}
+	if len(list) == 0 || !found {
+		return searchCondition{rest: []func(*statement){anyOf(wholes)}}
+	}
+	out := searchCondition{query: query, terms: terms}
+	if len(expected) == len(list) {
+		out.expect = func(known map[searchTerm]int64) (sum int64) {
+			for _, e := range expected {
+				sum += e(known)
+			}
+			return sum
+		}
+	}
+	if !exact {
+		out.rest = []func(*statement){anyOf(wholes)}
+	}
+	return out
+}
+
+func anyOf(parts []func(*statement)) func(*statement) {
+	return func(s *statement) { joinConditions(s, parts, " OR ", "false") }
+}
+
+func negated(c searchCondition) searchCondition {
+	if len(c.rest) == 0 && c.without == "" && c.query != "" {
+		return searchCondition{without: c.query}
+	}
+	return searchCondition{rest: []func(*statement){func(s *statement) {
+		s.add("NOT coalesce(")
+		c.whole(s)
+		s.add(", false)")
+	}}}
+}
+
+// text asks for words that follow one another, or for a part of a short field.
+func (x searchCompiler) text(t queries.Text) searchCondition {
+	term := x.lexer.Query(t.Value, t.Whole)
+	if len(term.Words) == 0 {
+		return searchCondition{}
+	}
+	class, part := byte(anyWord), -1
+	if t.In == queries.InSubject {
+		class = subjectWord
+	}
+	for i, p := range searchParts {
+		if p.in == t.In {
+			class, part = p.class, i
+		}
+	}
+	var phrase strings.Builder
+	for i, word := range term.Words {
+		if i > 0 {
+			phrase.WriteString(" <-> ")
+		}
+		x.lexeme(&phrase, class, word, term.Prefix && i == len(term.Words)-1)
+	}
+	out := searchCondition{query: phrase.String()}
+	if class == anyWord {
+		for i, word := range term.Words {
+			t := searchTerm{word, term.Prefix && i == len(term.Words)-1}
+			out.terms = append(out.terms, t)
+			out.expect = rarer(out.expect, func(known map[searchTerm]int64) int64 { return known[t] })
+		}
+	}
+	if t.Inside && part >= 0 {
+		return x.inside(t, out, part)
+	}
+	return out
+}
+
+// inside widens words to any part of a field of searchParts.
+func (x searchCompiler) inside(t queries.Text, words searchCondition, part int) searchCondition {
+	var line []string
+	for w := range x.lexer.Words(t.Value) {
+		line = append(line, w.Text)
+	}
+	pieces, prefix := x.lexer.Pieces(strings.Join(line, " "))
+	if len(pieces) == 0 {
+		return words
+	}
+	var all strings.Builder
+	for i, piece := range pieces {
+		if i > 0 {
+			all.WriteString(" & ")
+		}
+		x.lexeme(&all, searchParts[part].pieces, piece, prefix)
+	}
+	exact := words.query
+	contains := sqlWith("strpos(d.parts["+strconv.Itoa(part+1)+"], ", strings.Join(line, " "), ") > 0")
+	return searchCondition{
+		query: joinQueries(exact, all.String(), " | "),
+		rest:  []func(*statement){anyOf([]func(*statement){contains, sqlWith("d.words @@ ", exact, "::tsquery")})},
+	}
+}
+
+func (x searchCompiler) lexeme(b *strings.Builder, class byte, word string, prefix bool) {
+	quoteLexeme(b, x.journal+string(class)+word)
+	if prefix {
+		b.WriteString(":*")
+	}
+}
+
+// plainCondition is a condition on what is no text.
+func plainCondition(c queries.Condition) func(*statement) {
+	switch c := c.(type) {
+	case queries.Seen:
+		return sqlWith("d.seen = ", c.Is, "")
+	case queries.Flagged:
+		return sqlWith("d.flagged = ", c.Is, "")
+	case queries.HasFlag:
+		return sqlWith("EXISTS (SELECT FROM unnest(d.flags) f WHERE lower(f) = lower(", string(c.Flag), "::text))")
+	case queries.HasAttachments:
+		return sqlText("d.has_attachments")
+	case queries.Size:
+		return between("d.size", " > ", c.Over, " < ", c.Under)
+	case queries.Received:
+		return between("d.internal_date", " >= ", c.From, " < ", c.Before)
+	case queries.MsgID:
+		return ofMessages(queries.MessageFilter{MsgID: &c.ID})
+	case queries.InThread:
+		return ofMessages(queries.MessageFilter{Thread: &c.ID})
+	case queries.InFolders:
+		names := column(c.Names, func(n domain.MailboxName) string { return string(n) })
+		return sqlWith("d.folder = ANY(", slices.DeleteFunc(names, func(n string) bool { return !storable(n) }), "::text[])")
+	case queries.OfAccounts:
+		return sqlWith("d.account_id = ANY(", accountIDs(append([]domain.AccountID{}, c.IDs...)), "::bigint[])")
+	}
+	return sqlText("false") // Resolve leaves no other
+}
+
+// ofMessages asks the mail read model, which knows more of messages.
+func ofMessages(f queries.MessageFilter) func(*statement) {
+	return func(s *statement) {
+		s.add("d.id IN (SELECT m.id FROM message m WHERE m.journal_id = $1")
+		(&messageList{filter: f}).whereFree(s)
+		s.add(")")
+	}
+}
+
+// between bounds a column on both sides.
+func between[T any](column, low string, from *T, high string, to *T) func(*statement) {
+	var parts []func(*statement)
+	if from != nil {
+		parts = append(parts, sqlWith(column+low, *from, ""))
+	}
+	if to != nil {
+		parts = append(parts, sqlWith(column+high, *to, ""))
+	}
+	return func(s *statement) { joinConditions(s, parts, " AND ", "true") }
+}

@@ -1,0 +1,202 @@
+package postgres
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events"
+	"github.com/imap2api/imap2api/queries"
+)
+
+// documentSearch is one search, to be asked for in several ways. Its statements are put
+// together from constants; what clients say is in the arguments only.
+type documentSearch struct {
+	filter    queries.MessageFilter
+	condition searchCondition
+}
+
+func newDocumentSearch(lexer Lexer, f queries.MessageFilter) *documentSearch {
+	return &documentSearch{f, newSearchCompiler(lexer, f.Journal).compile(f.Search)}
+}
+
+const (
+	hitsByWords = `
+WITH hits AS MATERIALIZED (
+	SELECT d.id, d.date FROM document d`
+	countedHits = `)
+SELECT id, (SELECT count(*) FROM hits) FROM hits
+ORDER BY date DESC, id DESC
+LIMIT `
+	countHits  = "SELECT count(*) FROM document d"
+	walkAll    = "SELECT d.id, 0::bigint FROM document d"
+	walkNewest = `
+SELECT d.id, 0::bigint FROM (
+	SELECT d.* FROM document d
+	WHERE d.journal_id = $1
+	ORDER BY d.date DESC, d.id DESC
+	LIMIT `
+	newestDocuments = "\nORDER BY d.date DESC, d.id DESC\nLIMIT "
+)
+
+// byWords finds the hits by the index of words. It counts all if the page has any.
+func (s *documentSearch) byWords(into *found, offset, limit int) question {
+	var st statement
+	st.add(hitsByWords)
+	s.where(&st)
+	st.add(countedHits)
+	st.arg(limit)
+	st.add(" OFFSET ")
+	st.arg(offset)
+	return st.question(true, scanHits(into))
+}
+
+// walk tests the newest documents, at most steps; 0: all.
+func (s *documentSearch) walk(into *found, offset, limit, steps int) question {
+	var st statement
+	if steps == 0 {
+		st.add(walkAll)
+	} else {
+		st.add(walkNewest, strconv.Itoa(steps), ") d")
+	}
+	s.where(&st)
+	st.add(newestDocuments)
+	st.arg(limit)
+	st.add(" OFFSET ")
+	st.arg(offset)
+	return st.question(true, scanHits(into))
+}
+
+func (s *documentSearch) count(into *int) question {
+	var st statement
+	st.add(countHits)
+	s.where(&st)
+	return st.question(true, scanCount(into))
+}
+
+// key names what is counted.
+func (s *documentSearch) key() string {
+	var st statement
+	s.where(&st)
+	return fmt.Sprintf("%s %v", st.sql.String(), st.args)
+}
+
+// where adds the conditions on document d.
+func (s *documentSearch) where(st *statement) {
+	f := s.filter
+	st.add("\nWHERE d.journal_id = ")
+	st.arg(int64(f.Journal))
+	if f.Accounts != nil {
+		st.when("d.account_id = ANY(", accountIDs(f.Accounts), "::bigint[])")
+	}
+	st.add(documentNotErased)
+	if query := s.condition.vectorQuery(); query != "" {
+		st.when("d.words @@ ", query, "::tsquery")
+	}
+	for _, rest := range append(s.condition.rest, s.plain()...) {
+		st.add("\n\tAND ")
+		rest(st)
+	}
+}
+
+// plain returns the filters beside the search.
+func (s *documentSearch) plain() []func(*statement) {
+	f := s.filter
+	var out []func(*statement)
+	add := func(c queries.Condition) { out = append(out, plainCondition(c)) }
+	if f.Folders != nil {
+		add(queries.InFolders{Names: f.Folders})
+	}
+	if f.From != nil || f.To != nil {
+		out = append(out, between("d.date", " >= ", f.From, " <= ", f.To))
+	}
+	if f.Seen != nil {
+		add(queries.Seen{Is: *f.Seen})
+	}
+	if f.Flagged != nil {
+		add(queries.Flagged{Is: *f.Flagged})
+	}
+	if f.Attachments != nil {
+		out = append(out, sqlWith("d.has_attachments = ", *f.Attachments, ""))
+	}
+	if f.IDs != nil {
+		out = append(out, sqlWith("d.id = ANY(", messageIDs(f.IDs), "::bigint[])"))
+	}
+	if other := (queries.MessageFilter{Thread: f.Thread, MsgID: f.MsgID, Sender: f.Sender, Recipient: f.Recipient, Subject: f.Subject}); (&messageList{filter: other}).free() {
+		out = append(out, ofMessages(other))
+	}
+	return out
+}
+
+func messageIDs(ids []domain.MessageID) []int64 {
+	return column(ids, func(id domain.MessageID) int64 { return int64(id) })
+}
+
+func scanHits(into *found) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		for rows.Next() {
+			var id domain.MessageID
+			if err := rows.Scan(&id, &into.total); err != nil {
+				return fmt.Errorf("scan hit: %w", err)
+			}
+			into.ids = append(into.ids, id)
+		}
+		return rows.Err()
+	}
+}
+
+const frequenciesOf = `
+SELECT f.lexeme, false, f.documents FROM frequency f WHERE f.journal_id = $1 AND f.lexeme = ANY($2)
+UNION ALL
+SELECT x.prefix, true, coalesce(sum(f.documents), 0)::bigint
+FROM unnest($3::text[]) AS x (prefix)
+LEFT JOIN frequency f ON f.journal_id = $1 AND f.lexeme >= x.prefix AND f.lexeme < x.prefix || chr(1114109)
+GROUP BY x.prefix`
+
+// frequencies asks how many of the sampled documents may match, and how many are sampled. A
+// prefix is expected to have the hits of all its words.
+func (s *documentSearch) frequencies(expected, sampled *int64) question {
+	words, prefixes := []string{""}, []string{}
+	for _, t := range s.condition.terms {
+		if t.prefix {
+			prefixes = append(prefixes, t.word)
+		} else {
+			words = append(words, t.word)
+		}
+	}
+	return question{
+		sql:  frequenciesOf,
+		args: []any{int64(s.filter.Journal), words, prefixes},
+		scan: func(rows pgx.Rows) error {
+			known := map[searchTerm]int64{}
+			for rows.Next() {
+				var t searchTerm
+				var documents int64
+				if err := rows.Scan(&t.word, &t.prefix, &documents); err != nil {
+					return fmt.Errorf("scan frequency: %w", err)
+				}
+				known[t] = documents
+			}
+			*sampled = known[searchTerm{}]
+			*expected = min(s.condition.expect(known), *sampled)
+			return rows.Err()
+		},
+	}
+}
+
+// checkpoints asks how far both read models are folded.
+func (r *SearchReader) checkpoints(journal events.JournalID, into *found) question {
+	return question{
+		sql: checkpointsOf, args: []any{int64(journal), r.projection, r.beside},
+		scan: func(rows pgx.Rows) error {
+			for rows.Next() {
+				if err := rows.Scan(&into.positions[0], &into.positions[1]); err != nil {
+					return fmt.Errorf("scan checkpoints: %w", err)
+				}
+			}
+			return rows.Err()
+		},
+	}
+}

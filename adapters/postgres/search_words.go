@@ -1,0 +1,240 @@
+package postgres
+
+import (
+	"iter"
+	"strconv"
+	"strings"
+
+	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events"
+	"github.com/imap2api/imap2api/queries"
+)
+
+// Lexer cuts text into words: the same for what is stored and what is asked for.
+type Lexer struct {
+	// Words gives the folded words of a text in order.
+	Words func(text string) iter.Seq[struct {
+		Text       string
+		Start, End int
+	}]
+	// Query cuts what is asked for: words that follow one another, the last by its beginning if Prefix.
+	Query func(value string, phrase bool) struct {
+		Words  []string
+		Prefix bool
+	}
+	// Trigrams gives what a value is found by when a part of it is asked for, and Pieces
+	// what a value that contains a part must have; prefix: as the beginning of one.
+	Trigrams func(value string) []string
+	Pieces   func(part string) (pieces []string, prefix bool)
+}
+
+// The classes of lexemes. A lexeme is the journal in digits, its class and a word, so that one
+// index holds all journals and a word of one is not met in another.
+const (
+	anyWord     = 'a'
+	fromWord    = 'f'
+	toWord      = 't' // To, Cc and Bcc
+	ccWord      = 'c'
+	bccWord     = 'b'
+	subjectWord = 's'
+	deliverWord = 'd'
+	listWord    = 'l'
+	nameWord    = 'n'
+	// Trigrams of the same field have the capital letter; those of Cc and Bcc are among those of To.
+	capital = 'A' - 'a'
+)
+
+// searchPart is a short field that is also searched for parts of words.
+type searchPart struct {
+	in     queries.SearchField
+	class  byte // of its words
+	pieces byte // of its trigrams
+}
+
+// searchParts are in the order of document.parts.
+var searchParts = []searchPart{
+	{queries.InFrom, fromWord, fromWord + capital},
+	{queries.InTo, toWord, toWord + capital},
+	{queries.InCc, ccWord, toWord + capital},
+	{queries.InBcc, bccWord, toWord + capital},
+	{queries.InDeliveredTo, deliverWord, deliverWord + capital},
+	{queries.InList, listWord, listWord + capital},
+	{queries.InFileName, nameWord, nameWord + capital},
+}
+
+// partValues returns the values of a field of searchParts.
+func partValues(c *domain.Content, in queries.SearchField) []string {
+	var people []domain.Address
+	switch in {
+	case queries.InFrom:
+		people = c.From
+	case queries.InTo:
+		people = append(append(append(people, c.To...), c.Cc...), c.Bcc...)
+	case queries.InCc:
+		people = c.Cc
+	case queries.InBcc:
+		people = c.Bcc
+	case queries.InDeliveredTo:
+		return []string{c.DeliveredTo}
+	case queries.InList:
+		return []string{c.ListID}
+	case queries.InFileName:
+		return column(c.Attachments, func(a domain.Attachment) string { return a.FileName })
+	}
+	out := make([]string, 0, 2*len(people))
+	for _, a := range people {
+		out = append(out, a.Name, a.Addr)
+	}
+	return out
+}
+
+const (
+	maxSearchText  = 600_000   // characters of a text that are searched
+	maxVector      = 1_000_000 // octets of lexemes in a document; Postgres takes 2^20 - 1
+	maxPosition    = 16_383    // of a word in a document; those after it have this one
+	maxPositions   = 255       // of one lexeme in a document
+	fieldGap       = 2         // no phrase goes from one value to the next
+	maxPartsOctets = 100_000   // of a field of searchParts
+)
+
+// vector gathers the lexemes of one document. It is used again for the next.
+type vector struct {
+	lexer     Lexer
+	journal   string
+	positions map[string][]int // by lexeme; none: it has no position
+	size      int
+	next      int
+}
+
+func newVector(lexer Lexer, journal events.JournalID) *vector {
+	return &vector{lexer: lexer, journal: strconv.FormatInt(int64(journal), 10), positions: map[string][]int{}}
+}
+
+// document takes all fields of a content and returns its parts.
+func (v *vector) document(c *domain.Content) (parts []string) {
+	clear(v.positions)
+	v.size, v.next = 0, 1
+	v.add(c.Subject, anyWord, subjectWord)
+	for _, p := range searchParts {
+		var lines strings.Builder
+		for _, value := range partValues(c, p.in) {
+			if lines.Len() > maxPartsOctets {
+				break
+			}
+			line := v.part(value, p)
+			if line != "" {
+				lines.WriteString(line)
+				lines.WriteByte('\n')
+			}
+		}
+		parts = append(parts, lines.String())
+	}
+	v.add(firstRunes(c.Text, maxSearchText), anyWord)
+	return parts
+}
+
+// part takes a value of a short field and returns its words, joined by spaces.
+func (v *vector) part(value string, p searchPart) string {
+	classes := []byte{p.class}
+	switch p.in { // what is searched without naming a field; Cc and Bcc are in To
+	case queries.InFrom, queries.InTo, queries.InFileName:
+		classes = append(classes, anyWord)
+	}
+	line := v.add(value, classes...)
+	if p.in != queries.InCc && p.in != queries.InBcc {
+		for _, piece := range v.lexer.Trigrams(line) {
+			v.put(p.pieces, piece)
+		}
+	}
+	return line
+}
+
+// add takes the words of a value in classes and returns them joined by spaces.
+func (v *vector) add(value string, classes ...byte) string {
+	if value == "" {
+		return ""
+	}
+	short := len(classes) > 1 || classes[0] != anyWord
+	var line strings.Builder
+	for w := range v.lexer.Words(value) {
+		for _, class := range classes {
+			v.put(class, w.Text, min(v.next, maxPosition))
+		}
+		v.next++
+		if short {
+			if line.Len() > 0 {
+				line.WriteByte(' ')
+			}
+			line.WriteString(w.Text)
+		}
+		if v.size > maxVector {
+			break
+		}
+	}
+	v.next += fieldGap
+	return line.String()
+}
+
+// put adds a lexeme; it is dropped if the document is full.
+func (v *vector) put(class byte, word string, at ...int) {
+	key := v.journal + string(class) + word
+	list, ok := v.positions[key]
+	if !ok {
+		if v.size += len(key) + 2; v.size > maxVector {
+			return
+		}
+	}
+	if len(at) > 0 && len(list) < maxPositions && v.size <= maxVector {
+		v.size += 2
+		list = append(list, at...)
+	}
+	v.positions[key] = list
+}
+
+// literal returns the lexemes as Postgres reads a tsvector.
+func (v *vector) literal() string {
+	var b strings.Builder
+	b.Grow(2 * v.size)
+	for lexeme, positions := range v.positions {
+		quoteLexeme(&b, lexeme)
+		for i, at := range positions {
+			b.WriteByte(":,"[min(i, 1)])
+			b.WriteString(strconv.Itoa(at))
+		}
+		b.WriteByte(' ')
+	}
+	return b.String()
+}
+
+// words returns the words that are searched without naming a field.
+func (v *vector) words() []string {
+	var out []string
+	prefix := v.journal + string(anyWord)
+	for lexeme := range v.positions {
+		if word, ok := strings.CutPrefix(lexeme, prefix); ok {
+			out = append(out, word)
+		}
+	}
+	return out
+}
+
+var lexemeQuotes = strings.NewReplacer(`'`, `''`, `\`, `\\`)
+
+func quoteLexeme(b *strings.Builder, lexeme string) {
+	b.WriteByte('\'')
+	_, _ = lexemeQuotes.WriteString(b, lexeme) // a Builder takes everything
+	b.WriteByte('\'')
+}
+
+// firstRunes returns the first n characters of text.
+func firstRunes(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	for i := range text {
+		if n--; n < 0 {
+			return text[:i]
+		}
+	}
+	return text
+}
