@@ -32,6 +32,8 @@ type ListMessages struct {
 	Query    string // search
 	ByThread bool
 	Order    []Order // of MessageOrders; empty: -date
+	// Highlight asks to show where a search has matched.
+	Highlight bool
 	Paging
 }
 
@@ -59,6 +61,7 @@ type Message struct {
 	HasAttachments bool
 	Size           int64
 	ReceivedAt     time.Time
+	Highlight      *Highlight // nil: not asked for
 }
 
 // MailReader reads lists from the mail read model.
@@ -68,6 +71,8 @@ type MailReader interface {
 	Messages(ctx context.Context, f MessageFilter, byThread bool, order []Order, p Paging) (Page[Message], error)
 	// MessagesByID returns rows in the order of ids; one that is not there is left out.
 	MessagesByID(ctx context.Context, journal events.JournalID, ids []domain.MessageID) ([]Message, error)
+	// TextsByID returns the plain text of messages; one whose octets are not stored is left out.
+	TextsByID(ctx context.Context, journal events.JournalID, ids []domain.MessageID) (map[domain.MessageID]string, error)
 }
 
 // FolderNames resolves what clients call a folder.
@@ -90,12 +95,13 @@ type ListMessagesHandler struct {
 	folders FolderNames
 	search  SearchReader
 	names   SearchNames
+	marker  Marker
 	now     func() time.Time
 }
 
 // NewListMessages returns the handler. now is for searches by age.
-func NewListMessages(mail MailReader, folders FolderNames, search SearchReader, names SearchNames, now func() time.Time) *ListMessagesHandler {
-	return &ListMessagesHandler{mail, folders, search, names, now}
+func NewListMessages(mail MailReader, folders FolderNames, search SearchReader, names SearchNames, marker Marker, now func() time.Time) *ListMessagesHandler {
+	return &ListMessagesHandler{mail, folders, search, names, marker, now}
 }
 
 // Handle answers q. It returns ErrPage for a page past the end.
@@ -117,6 +123,11 @@ func (h *ListMessagesHandler) Handle(ctx context.Context, q ListMessages) (Page[
 	page, err := h.page(ctx, q)
 	if err != nil {
 		return Page[Message]{}, fmt.Errorf("list messages of journal %d: %w", q.Journal, err)
+	}
+	if q.Highlight {
+		if err := h.highlight(ctx, q, page.Items); err != nil {
+			return Page[Message]{}, fmt.Errorf("highlight messages of journal %d: %w", q.Journal, err)
+		}
 	}
 	return page, nil
 }

@@ -3,6 +3,7 @@ package queries
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -37,6 +38,16 @@ func (m mailbox) MessagesByID(_ context.Context, _ events.JournalID, ids []domai
 	return out, nil
 }
 
+func (m mailbox) TextsByID(_ context.Context, _ events.JournalID, ids []domain.MessageID) (map[domain.MessageID]string, error) {
+	return map[domain.MessageID]string{ids[0]: "body"}, nil
+}
+
+func (m mailbox) Whole(text string, terms []Text) string { return text + fmt.Sprint(len(terms)) }
+
+func (m mailbox) Parts(text string, terms []Text) []string {
+	return []string{text + fmt.Sprint(len(terms))}
+}
+
 func (m mailbox) Find(_ context.Context, f MessageFilter, offset, limit int) (ids []domain.MessageID, total int, err error) {
 	*m.asked = f
 	for n := offset; n < min(offset+limit, hits); n++ {
@@ -54,7 +65,7 @@ func (m mailbox) FoldersNamed(_ context.Context, _ events.JournalID, _ []domain.
 
 func newMailbox() (mailbox, *ListMessagesHandler) {
 	m := mailbox{asked: &MessageFilter{}, order: &[]Order{}, names: []domain.MailboxName{"INBOX", "x"}}
-	return m, NewListMessages(m, m, m, m, func() time.Time { return time.Unix(1_700_000_000, 0) })
+	return m, NewListMessages(m, m, m, m, m, func() time.Time { return time.Unix(1_700_000_000, 0) })
 }
 
 // A folder that is not there means no messages, not all. Searches that an engine has no order
@@ -123,6 +134,22 @@ func TestSearchPages(t *testing.T) {
 		}
 		if !slices.Equal(m.asked.Folders, m.names) {
 			t.Errorf("asked in %v", m.asked.Folders)
+		}
+	}
+}
+
+// A word that was asked for in another field is not marked.
+func TestHighlight(t *testing.T) {
+	t.Parallel()
+	_, h := newMailbox()
+	page, err := h.Handle(t.Context(), ListMessages{Query: "hello subject:big from:ann -not", Highlight: true, Paging: Paging{Size: 2, Number: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []*Highlight{{"2", []string{"body1"}}, {"2", []string{"1"}}}
+	for i, m := range page.Items {
+		if diff := cmp.Diff(want[i], m.Highlight); diff != "" {
+			t.Errorf("row %d (-want +got):\n%s", i, diff)
 		}
 	}
 }

@@ -28,6 +28,20 @@ type emailJSON struct {
 	HasAttachments bool               `json:"has_attachments"`
 	Size           int64              `json:"size"`
 	ReceivedAt     public.Timestamp   `json:"received_at"`
+	Highlight      *highlightJSON     `json:"highlight,omitempty"` // only if asked for
+}
+
+// highlightJSON is HTML: text, escaped, with the words that a search has found in <mark>.
+type highlightJSON struct {
+	Subject string   `json:"subject"`
+	Body    []string `json:"body"`
+}
+
+func highlightOf(h *queries.Highlight) *highlightJSON {
+	if h == nil {
+		return nil
+	}
+	return &highlightJSON{h.Subject, orEmpty(h.Body)}
 }
 
 // threadRowJSON is a row of a list of threads.
@@ -41,7 +55,7 @@ func emailOf(m queries.Message) emailJSON {
 		ID: m.ID, MessageID: bracketed(m.MsgID), Subject: m.Subject, Sender: m.Sender, Recipient: m.Recipient,
 		Date: public.Stamp(m.Date), Folder: m.Folder, ThreadID: m.Thread.String(), ThreadCount: m.ThreadCount,
 		IMAPServer: m.Account, SenderName: m.SenderName, Snippet: m.Snippet, IsRead: m.Seen, IsStarred: m.Flagged,
-		HasAttachments: m.HasAttachments, Size: m.Size, ReceivedAt: public.Stamp(m.ReceivedAt),
+		HasAttachments: m.HasAttachments, Size: m.Size, ReceivedAt: public.Stamp(m.ReceivedAt), Highlight: highlightOf(m.Highlight),
 	}
 }
 
@@ -70,6 +84,12 @@ func (a *api) emails(r *request, f *filters, byThread bool) (response, error) {
 		return response{}, err
 	}
 	q.ByThread = byThread
+	if marked := f.boolean("highlight"); marked != nil {
+		q.Highlight = *marked
+	}
+	if err := f.faults.err(); err != nil {
+		return response{}, err
+	}
 	list := r.binding("emails/" + strconv.FormatBool(byThread))
 	if q.Paging, err = r.paging(list); err != nil {
 		return response{}, err

@@ -139,6 +139,34 @@ func (r *MailReader) MessagesByID(ctx context.Context, journal events.JournalID,
 	return messagesOf(rows), err
 }
 
+const textsByID = `
+SELECT m.id, m.sha256, c.data
+FROM message m
+LEFT JOIN raw.contents c ON c.journal_id = $1 AND c.sha256 = m.sha256 AND c.version = $3
+WHERE m.journal_id = $1 AND m.id = ANY($2)`
+
+// TextsByID returns the plain text of messages; one whose octets are not stored is left out.
+func (r *MailReader) TextsByID(ctx context.Context, journal events.JournalID, ids []domain.MessageID) (map[domain.MessageID]string, error) {
+	out := make(map[domain.MessageID]string, len(ids))
+	late := lateContents{}
+	args := []any{int64(journal), messageIDs(ids), r.contents.ParserVersion()}
+	err := r.read(ctx, question{sql: textsByID, args: args, scan: func(rows pgx.Rows) error {
+		for rows.Next() {
+			var id domain.MessageID
+			var sum, data []byte
+			if err := rows.Scan(&id, &sum, &data); err != nil {
+				return fmt.Errorf("scan text: %w", err)
+			}
+			late.take(sum, data, textPart, func(c *domain.Content) { out[id] = c.Text })
+		}
+		return rows.Err()
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return out, r.fill(ctx, journal, late)
+}
+
 func messagesOf(rows []listedMessage) []queries.Message {
 	return column(rows, func(m listedMessage) queries.Message { return m.Message })
 }

@@ -226,7 +226,7 @@ func (s *system) wireAccounts(app *httpapi.App) {
 func (s *system) wireMail(app *httpapi.App) {
 	o, l := s.metrics, s.log
 	raw := queries.NewGetRaw(s.mail, s.raws)
-	app.ListMessages = observe(o, l, "list_messages", queries.NewListMessages(s.mail, s.mailboxes, s.search, searchNames{s.mailboxes, s.accounts}, now).Handle)
+	app.ListMessages = observe(o, l, "list_messages", queries.NewListMessages(s.mail, s.mailboxes, s.search, searchNames{s.mailboxes, s.accounts}, marker{}, now).Handle)
 	app.GetMessage = observe(o, l, "get_message", queries.NewGetMessage(s.mail).Handle)
 	app.GetThread = observe(o, l, "get_thread", queries.NewGetThread(s.mail).Handle)
 	app.GetRaw = observe(o, l, "get_raw", raw.Handle)
