@@ -52,7 +52,8 @@ const saveContents = `
 INSERT INTO raw.contents (journal_id, sha256, version, data)
 SELECT $1, sha256, $2, data
 FROM unnest($3::bytea[], $4::bytea[]) AS x (sha256, data)
-ON CONFLICT (journal_id, sha256, version) DO NOTHING`
+ON CONFLICT (journal_id, sha256, version) DO UPDATE SET data = excluded.data
+WHERE contents.data <> excluded.data` // one that cannot be read is made good
 
 // packedRaws are columns of raw.messages and raw.contents, for one statement each.
 type packedRaws struct {
