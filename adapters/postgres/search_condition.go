@@ -18,6 +18,9 @@ type searchCondition struct {
 	rest    []func(*statement) // further conditions on document d
 	terms   []searchTerm       // of query, to be looked up in frequency
 	expect  expectation        // how many documents may match; nil: nothing is known
+	// arms are conditions that exclude one another and together are this one, each found by
+	// GIN without reading what it does not find by words alone; nil: there is no such split.
+	arms []searchCondition
 }
 
 // An expectation is how many documents may match, by those that hold each term.
@@ -103,10 +106,37 @@ func (x searchCompiler) compile(c queries.Condition) searchCondition {
 	return searchCondition{rest: []func(*statement){plainCondition(c)}}
 }
 
+// maxArms bounds the parts of a search that is split.
+const maxArms = 4
+
 func (x searchCompiler) all(list queries.All) searchCondition {
+	parts := make([]searchCondition, len(list))
+	choices := [][]searchCondition{nil}
+	for i, part := range list {
+		parts[i] = x.compile(part)
+		arms := parts[i].arms
+		if len(arms)*len(choices) > maxArms || len(arms) == 0 {
+			arms = parts[i : i+1]
+		}
+		var longer [][]searchCondition
+		for _, choice := range choices {
+			for _, arm := range arms {
+				longer = append(longer, append(slices.Clone(choice), arm))
+			}
+		}
+		choices = longer
+	}
+	out := allOf(parts)
+	if len(choices) > 1 {
+		out.arms = column(choices, allOf)
+	}
+	return out
+}
+
+// allOf holds where all parts do.
+func allOf(parts []searchCondition) searchCondition {
 	var out searchCondition
-	for _, part := range list {
-		c := x.compile(part)
+	for _, c := range parts {
 		out.query = joinQueries(out.query, c.query, " & ")
 		out.without = joinQueries(out.without, c.without, " | ")
 		out.rest = append(out.rest, c.rest...)
@@ -208,7 +238,7 @@ func (x searchCompiler) text(t queries.Text) searchCondition {
 		x.lexeme(&phrase, class, word, term.Prefix && i == len(term.Words)-1)
 	}
 	out := searchCondition{query: phrase.String()}
-	if class == anyWord {
+	if t.In != queries.InDeliveredTo && t.In != queries.InList { // a word of another field is a word
 		for i, word := range term.Words {
 			t := searchTerm{word, term.Prefix && i == len(term.Words)-1}
 			out.terms = append(out.terms, t)
@@ -222,7 +252,7 @@ func (x searchCompiler) text(t queries.Text) searchCondition {
 }
 
 // inside widens words to any part of a field of searchParts.
-func (x searchCompiler) inside(t queries.Text, words searchCondition, part int) searchCondition {
+func (x searchCompiler) inside(t queries.Text, words searchCondition, field int) searchCondition {
 	var line []string
 	for w := range x.lexer.Words(t.Value) {
 		line = append(line, w.Text)
@@ -236,13 +266,15 @@ func (x searchCompiler) inside(t queries.Text, words searchCondition, part int) 
 		if i > 0 {
 			all.WriteString(" & ")
 		}
-		x.lexeme(&all, searchParts[part].pieces, piece, prefix)
+		x.lexeme(&all, searchParts[field].pieces, piece, prefix)
 	}
 	exact := words.query
-	contains := sqlWith("strpos(d.parts["+strconv.Itoa(part+1)+"], ", strings.Join(line, " "), ") > 0")
+	contains := sqlWith("strpos(d.parts["+strconv.Itoa(field+1)+"], ", strings.Join(line, " "), ") > 0")
+	part := all.String()
 	return searchCondition{
-		query: joinQueries(exact, all.String(), " | "),
-		rest:  []func(*statement){anyOf([]func(*statement){contains, sqlWith("d.words @@ ", exact, "::tsquery")})},
+		query: joinQueries(exact, part, " | "), terms: words.terms, expect: words.expect,
+		arms: []searchCondition{{query: exact}, {query: part, without: exact, rest: []func(*statement){contains}}},
+		rest: []func(*statement){anyOf([]func(*statement){contains, sqlWith("d.words @@ ", exact, "::tsquery")})},
 	}
 }
 

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
@@ -23,14 +24,15 @@ func newDocumentSearch(lexer Lexer, f queries.MessageFilter) *documentSearch {
 }
 
 const (
-	hitsByWords = `
-WITH hits AS MATERIALIZED (
-	SELECT d.id, d.date FROM document d`
+	hitsByWords = "WITH hits AS MATERIALIZED (\nSELECT d.id, d.date FROM document d"
+	moreHits    = "\nUNION ALL\nSELECT d.id, d.date FROM document d"
 	countedHits = `)
 SELECT id, (SELECT count(*) FROM hits) FROM hits
 ORDER BY date DESC, id DESC
 LIMIT `
-	countHits  = "SELECT count(*) FROM document d"
+	countHits  = "SELECT count(*) FROM ("
+	eachHit    = "SELECT FROM document d"
+	unionAll   = "\nUNION ALL\n"
 	walkAll    = "SELECT d.id, 0::bigint FROM document d"
 	walkNewest = `
 SELECT d.id, 0::bigint FROM (
@@ -41,11 +43,21 @@ SELECT d.id, 0::bigint FROM (
 	newestDocuments = "\nORDER BY d.date DESC, d.id DESC\nLIMIT "
 )
 
+// arms are the parts that are asked for one by one.
+func (s *documentSearch) arms() []searchCondition {
+	if len(s.condition.arms) == 0 {
+		return []searchCondition{s.condition}
+	}
+	return s.condition.arms
+}
+
 // byWords finds the hits by the index of words. It counts all if the page has any.
 func (s *documentSearch) byWords(into *found, offset, limit int) question {
 	var st statement
-	st.add(hitsByWords)
-	s.where(&st)
+	for i, arm := range s.arms() {
+		st.add([]string{hitsByWords, moreHits}[min(i, 1)])
+		s.where(&st, arm)
+	}
 	st.add(countedHits)
 	st.arg(limit)
 	st.add(" OFFSET ")
@@ -61,7 +73,7 @@ func (s *documentSearch) walk(into *found, offset, limit, steps int) question {
 	} else {
 		st.add(walkNewest, strconv.Itoa(steps), ") d")
 	}
-	s.where(&st)
+	s.where(&st, s.condition)
 	st.add(newestDocuments)
 	st.arg(limit)
 	st.add(" OFFSET ")
@@ -72,30 +84,38 @@ func (s *documentSearch) walk(into *found, offset, limit, steps int) question {
 func (s *documentSearch) count(into *int) question {
 	var st statement
 	st.add(countHits)
-	s.where(&st)
+	for i, arm := range s.arms() {
+		st.add([]string{"", unionAll}[min(i, 1)], eachHit)
+		s.where(&st, arm)
+	}
+	st.add(") hits")
 	return st.question(true, scanCount(into))
 }
 
 // key names what is counted.
 func (s *documentSearch) key() string {
 	var st statement
-	s.where(&st)
+	s.where(&st, s.condition)
 	return fmt.Sprintf("%s %v", st.sql.String(), st.args)
 }
 
 // where adds the conditions on document d.
-func (s *documentSearch) where(st *statement) {
+func (s *documentSearch) where(st *statement, condition searchCondition) {
 	f := s.filter
 	st.add("\nWHERE d.journal_id = ")
-	st.arg(int64(f.Journal))
+	if len(st.args) == 0 {
+		st.arg(int64(f.Journal))
+	} else {
+		st.add("$1")
+	}
 	if f.Accounts != nil {
 		st.when("d.account_id = ANY(", accountIDs(f.Accounts), "::bigint[])")
 	}
 	st.add(documentNotErased)
-	if query := s.condition.vectorQuery(); query != "" {
+	if query := condition.vectorQuery(); query != "" {
 		st.when("d.words @@ ", query, "::tsquery")
 	}
-	for _, rest := range append(s.condition.rest, s.plain()...) {
+	for _, rest := range append(slices.Clip(condition.rest), s.plain()...) {
 		st.add("\n\tAND ")
 		rest(st)
 	}
