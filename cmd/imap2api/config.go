@@ -37,7 +37,7 @@ type config struct {
 	maxBody                          int64
 	limitUser, limitAnonymous        string
 	limitGmail                       string
-	syncWait                         time.Duration
+	syncWait, syncStallAfter         time.Duration
 	syncWorkers                      int
 	maxMessage                       int64
 	blockedNetworks, imapCAFile      string
@@ -73,6 +73,7 @@ func (c *config) register(fs *flag.FlagSet) {
 	fs.StringVar(&c.limitAnonymous, "rate-limit-anonymous", "100/hour", "requests of an address without a token; 0: off")
 	fs.StringVar(&c.limitGmail, "rate-limit-gmail", "3000/minute", "requests of a user under /gmail/; 0: off")
 	fs.DurationVar(&c.syncWait, "sync-wait", 50*time.Second, "how long a sync request waits for its end")
+	fs.DurationVar(&c.syncStallAfter, "sync-stall-after", 10*time.Minute, "a running sync without progress for so long is shown as stalled")
 	fs.IntVar(&c.syncWorkers, "sync-workers", 4, "accounts synced at once")
 	fs.Int64Var(&c.maxMessage, "max-message-bytes", 100<<20, "largest message that is fetched whole")
 	fs.StringVar(&c.blockedNetworks, "imap-blocked-networks", "169.254.0.0/16,fe80::/10,224.0.0.0/4,ff00::/8,0.0.0.0/32,::/128", "networks no mail server is in, comma-separated")

@@ -36,7 +36,7 @@ var adaptersMayImport = []string{"domain", "events", "events/public", "commands"
 // one module.
 var testsMayImport = []string{
 	"adapters/postgres/pgtest", "adapters/imapsource/dovecottest", "adapters/adaptertest",
-	"adapters/lexeme", // what cmd hands to the engines
+	"adapters/lexeme",                                                   // what cmd hands to the engines
 	"github.com/google/go-cmp", "github.com/rogpeppe/go-internal/txtar", // stories are archives
 }
 

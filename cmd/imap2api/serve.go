@@ -159,7 +159,7 @@ func (s *system) server() *http.Server {
 	handler := httpapi.NewHandler(s.app(), httpapi.Options{
 		Version: version(), Development: c.env == "development", PublicURL: c.publicURL, RequireHTTPS: c.https(),
 		TrustedProxies: splitList(c.trustedProxies), CORSOrigins: splitList(c.corsOrigins), MaxBody: c.maxBody,
-		SyncWait: c.syncWait, DocsEnabled: c.docsEnabled, MetricsToken: c.metricsToken,
+		SyncWait: c.syncWait, StallAfter: c.syncStallAfter, DocsEnabled: c.docsEnabled, MetricsToken: c.metricsToken,
 		LimitUser: c.limits.user, LimitAnonymous: c.limits.anonymous, LimitGmail: c.limits.gmail, Now: time.Now,
 	}, s.log)
 	return &http.Server{
