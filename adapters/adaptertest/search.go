@@ -17,8 +17,8 @@ import (
 // Engine is a search engine with nothing in it.
 type Engine interface {
 	queries.SearchReader
-	// Change runs fold with the store of a journal, as for a batch of events, and commits. What
-	// it did can be found when Change returns.
+	// Change runs fold with the store of a journal, as for a batch of events, and commits it with
+	// a checkpoint that moves. What it did can be found when Change returns.
 	Change(ctx context.Context, journal events.JournalID, fold func(context.Context, projections.SearchStore) error) error
 	// Can reports whether the engine answers f. What it does not is left to another one, which
 	// must answer all.
