@@ -100,9 +100,9 @@ LIMIT $6`
 // before (0: from the newest) or, if after is not 0, the oldest with an id above it.
 func (r *AccountReader) SyncRuns(ctx context.Context, q queries.ListSyncRuns, before, after domain.SyncID, offset, limit int) ([]queries.SyncRun, error) {
 	var out []queries.SyncRun
-	ask := question{listRuns, []any{q.Journal, q.Account, q.Status, q.Trigger, before, limit, offset}, scanRuns(&out), false}
+	ask := question{sql: listRuns, args: []any{q.Journal, q.Account, q.Status, q.Trigger, before, limit, offset}, scan: scanRuns(&out)}
 	if after != 0 {
-		ask = question{listRunsAfter, []any{q.Journal, q.Account, q.Status, q.Trigger, after, limit}, scanRuns(&out), false}
+		ask = question{sql: listRunsAfter, args: []any{q.Journal, q.Account, q.Status, q.Trigger, after, limit}, scan: scanRuns(&out)}
 	}
 	if !storable(q.Status) || !storable(q.Trigger) {
 		return nil, nil
@@ -160,7 +160,7 @@ WHERE m.sync_id = $3` + notErased
 // SyncRun returns one run. It returns domain.ErrNotFound.
 func (r *AccountReader) SyncRun(ctx context.Context, journal events.JournalID, acc domain.AccountID, id domain.SyncID) (queries.SyncRun, error) {
 	var out []queries.SyncRun
-	if err := r.read(ctx, question{getRun, []any{journal, acc, id}, scanRuns(&out), false}); err != nil {
+	if err := r.read(ctx, question{sql: getRun, args: []any{journal, acc, id}, scan: scanRuns(&out)}); err != nil {
 		return queries.SyncRun{}, err
 	}
 	if len(out) == 0 {

@@ -30,7 +30,7 @@ func (s *statement) arg(value any) {
 }
 
 func (s *statement) question(rare bool, scan func(pgx.Rows) error) question {
-	return question{s.sql.String(), s.args, scan, rare}
+	return question{sql: s.sql.String(), args: s.args, scan: scan, rare: rare}
 }
 
 const (

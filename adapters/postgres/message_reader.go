@@ -46,7 +46,7 @@ func (r *MailReader) Message(ctx context.Context, journal events.JournalID, acco
 	found := false
 	late := lateContents{}
 	args := []any{journal, id, accountIDs(accounts), r.contents.ParserVersion()}
-	questions := []question{{sql: getMessage, args: args, scan: func(rows pgx.Rows) error {
+	questions := []question{{lookup: true, sql: getMessage, args: args, scan: func(rows pgx.Rows) error {
 		for rows.Next() {
 			found = true
 			var data []byte
@@ -74,7 +74,7 @@ func (r *MailReader) Message(ctx context.Context, journal events.JournalID, acco
 
 // askThread asks for messages of a thread.
 func askThread(args []any, limit int, others bool, into *[]*queries.ThreadMessage, late lateContents) question {
-	return question{sql: threadOf, args: append(args[:4:4], limit, others), scan: func(rows pgx.Rows) error {
+	return question{lookup: true, sql: threadOf, args: append(args[:4:4], limit, others), scan: func(rows pgx.Rows) error {
 		for rows.Next() {
 			m := &queries.ThreadMessage{}
 			var sum, data []byte
@@ -131,7 +131,7 @@ WHERE m.journal_id = $1 AND m.id = $2 AND ($3::bigint[] IS NULL OR m.account_id 
 // RawOf returns the SHA-256 of the octets of a message. It returns domain.ErrNotFound.
 func (r *MailReader) RawOf(ctx context.Context, journal events.JournalID, accounts []domain.AccountID, id domain.MessageID) ([]byte, error) {
 	var sum []byte
-	err := r.read(ctx, question{sql: getSum, args: []any{journal, id, accountIDs(accounts)}, scan: func(rows pgx.Rows) error {
+	err := r.read(ctx, question{lookup: true, sql: getSum, args: []any{journal, id, accountIDs(accounts)}, scan: func(rows pgx.Rows) error {
 		for rows.Next() {
 			if err := rows.Scan(&sum); err != nil {
 				return fmt.Errorf("scan SHA-256: %w", err)
@@ -160,7 +160,7 @@ func (r *MailReader) Thread(ctx context.Context, journal events.JournalID, accou
 	late := lateContents{}
 	args := []any{journal, id, accountIDs(accounts), r.contents.ParserVersion()}
 	err := r.read(ctx,
-		question{sql: threadTotal, args: args[:3], scan: scanCount(&out.Total)},
+		question{lookup: true, sql: threadTotal, args: args[:3], scan: scanCount(&out.Total)},
 		askThread(args, limit, false, &out.Messages, late))
 	if err != nil {
 		return out, err

@@ -35,7 +35,7 @@ ORDER BY 2 DESC, 1`
 // Statistics answers queries.GetStatistics from sums that the fold keeps.
 func (r *MailReader) Statistics(ctx context.Context, q queries.GetStatistics) (queries.Statistics, error) {
 	var out queries.Statistics
-	err := r.read(ctx, question{sql: statistics, args: []any{q.Journal, accountIDs(q.Accounts)}, scan: func(rows pgx.Rows) error {
+	err := r.read(ctx, question{lookup: true, sql: statistics, args: []any{q.Journal, accountIDs(q.Accounts)}, scan: func(rows pgx.Rows) error {
 		for rows.Next() {
 			var f queries.FolderCount
 			var unseen int

@@ -35,6 +35,8 @@ type question struct {
 	// rare: one of very many statements that optional filters lead to. It is planned
 	// for its arguments each time and not kept.
 	rare bool
+	// lookup: one that goes by keys whatever its arguments, so it is planned once.
+	lookup bool
 }
 
 // scanCount takes the one number that a statement answers.
@@ -90,15 +92,14 @@ func (v view) readOnce(ctx context.Context, questions []question) error {
 	}
 	defer conn.Release()
 	known := preparedOn(conn.Conn())
-	rare, ready := false, true
+	ready := true
 	for _, q := range questions {
-		rare = rare || q.rare
 		ready = ready && !q.rare && known[q.sql]
 	}
 	if ready {
 		err = v.ask(ctx, conn.Conn(), questions)
 	} else {
-		err = v.askFirst(ctx, conn.Conn(), questions, rare)
+		err = v.askFirst(ctx, conn.Conn(), questions)
 	}
 	switch {
 	case conn.Conn().IsClosed():
@@ -125,7 +126,7 @@ func (v view) ask(ctx context.Context, conn *pgx.Conn, questions []question) err
 	if !alone {
 		b.Queue(beginRead)
 	}
-	v.point(&b, &found, false)
+	v.point(&b, &found, planMode(questions))
 	queue(&b, questions)
 	if !alone {
 		b.Queue(commitRead)
@@ -138,11 +139,11 @@ func (v view) ask(ctx context.Context, conn *pgx.Conn, questions []question) err
 }
 
 // askFirst sends the pointer first, since statements are prepared where their tables are.
-func (v view) askFirst(ctx context.Context, conn *pgx.Conn, questions []question, rare bool) error {
+func (v view) askFirst(ctx context.Context, conn *pgx.Conn, questions []question) error {
 	var b pgx.Batch
 	var found bool
 	b.Queue(beginRead)
-	v.point(&b, &found, rare)
+	v.point(&b, &found, planMode(questions))
 	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
 		return err
 	}
@@ -165,12 +166,23 @@ func (v view) askFirst(ctx context.Context, conn *pgx.Conn, questions []question
 	return conn.SendBatch(ctx, &b).Close()
 }
 
-// point queues the pointer.
-func (v view) point(b *pgx.Batch, found *bool, rare bool) {
-	mode := "auto"
-	if rare {
-		mode = "force_custom_plan"
+// planMode is the plan_cache_mode for questions.
+func planMode(questions []question) string {
+	lookups := true
+	for _, q := range questions {
+		if q.rare {
+			return "force_custom_plan"
+		}
+		lookups = lookups && q.lookup
 	}
+	if lookups {
+		return "force_generic_plan"
+	}
+	return "auto"
+}
+
+// point queues the pointer.
+func (v view) point(b *pgx.Batch, found *bool, mode string) {
 	sql, args := pointer, []any{v.projection, v.version, strconv.FormatInt(readTimeout.Milliseconds(), 10), mode}
 	if v.beside != "" {
 		sql, args = pointerBeside, append(args, v.beside, v.besideVersion)
