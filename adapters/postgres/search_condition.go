@@ -218,7 +218,8 @@ func negated(c searchCondition) searchCondition {
 // text asks for words that follow one another, or for a part of a short field.
 func (x searchCompiler) text(t queries.Text) searchCondition {
 	term := x.lexer.Query(t.Value, t.Whole)
-	if len(term.Words) == 0 {
+	last := len(term.Words) - 1
+	if last < 0 {
 		return searchCondition{}
 	}
 	class, part := byte(anyWord), -1
@@ -230,25 +231,34 @@ func (x searchCompiler) text(t queries.Text) searchCondition {
 			class, part = p.class, i
 		}
 	}
+	begins := term.Prefix || t.Begins() && x.isWord(term.Words[last])
 	var phrase strings.Builder
+	var out searchCondition
 	for i, word := range term.Words {
 		if i > 0 {
 			phrase.WriteString(" <-> ")
 		}
-		x.lexeme(&phrase, class, word, term.Prefix && i == len(term.Words)-1)
-	}
-	out := searchCondition{query: phrase.String()}
-	if t.In != queries.InDeliveredTo && t.In != queries.InList { // a word of another field is a word
-		for i, word := range term.Words {
-			t := searchTerm{word, term.Prefix && i == len(term.Words)-1}
+		x.lexeme(&phrase, class, word, begins && i == last)
+		if t.In != queries.InDeliveredTo && t.In != queries.InList { // a word of another field is a word
+			t := searchTerm{word, begins && i == last}
 			out.terms = append(out.terms, t)
 			out.expect = rarer(out.expect, func(known map[searchTerm]int64) int64 { return known[t] })
 		}
 	}
+	out.query = phrase.String()
 	if t.Inside && part >= 0 {
 		return x.inside(t, out, part)
 	}
 	return out
+}
+
+// isWord tells a word between separators from a pair, which is nobody's beginning.
+func (x searchCompiler) isWord(word string) bool {
+	n := 0
+	for range x.lexer.Words(word) {
+		n++
+	}
+	return n == 1
 }
 
 // inside widens words to any part of a field of searchParts.
