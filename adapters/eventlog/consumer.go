@@ -49,8 +49,9 @@ type Consumer struct {
 	db    *stdsql.DB // of the subscribers: they hold a connection while a journal is handled
 
 	// Catching up takes at most half of the pool's connections, long backlogs as many
-	// as there are CPUs: requests need some too.
-	quick, long chan struct{}
+	// as there are CPUs: requests need some too. What is kept outside of Postgres takes
+	// from none of them, since it may wait long for others.
+	quick, long, outside chan struct{}
 
 	mu      sync.Mutex
 	running map[model][]*lagSchema
@@ -66,6 +67,7 @@ func NewConsumer(l *Log, tasks []projections.Task, opts ConsumerOptions) *Consum
 	return &Consumer{
 		log: l, tasks: tasks, opts: opts, running: map[model][]*lagSchema{},
 		quick: make(chan struct{}, half), long: make(chan struct{}, min(half, runtime.GOMAXPROCS(0))),
+		outside: make(chan struct{}, max(1, half/4)),
 	}
 }
 
@@ -284,10 +286,7 @@ func (c *Consumer) handler(ctx context.Context, s *lagSchema, task projections.T
 
 // catchUp finishes its batch though ctx ends meanwhile.
 func (c *Consumer) catchUp(ctx context.Context, s *lagSchema, task projections.Task, gen projections.Generation, j events.JournalID) (bool, error) {
-	slots := c.quick
-	if s.long == nil {
-		slots = c.long
-	}
+	slots := c.slots(task, s.long == nil)
 	select {
 	case slots <- struct{}{}:
 		defer func() { <-slots }()

@@ -122,6 +122,17 @@ func (m *ReadModel[S]) heal(ctx context.Context, version int) error {
 	return nil
 }
 
+// slots are those that a journal of a task needs one of to be brought up to date.
+func (c *Consumer) slots(task projections.Task, long bool) chan struct{} {
+	switch {
+	case c.log.models.isAside(task.Name):
+		return c.outside
+	case long:
+		return c.long
+	}
+	return c.quick
+}
+
 // mend looks at one generation, and again when nobody else changes it.
 func (m *ReadModel[S]) mend(ctx context.Context, g projections.Generation) error {
 	check := func(ctx context.Context, p Place) error { return m.opts.Outside.Check(ctx, p, g.Status == "live") }

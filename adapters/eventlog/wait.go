@@ -73,6 +73,13 @@ func (m *models) keep(name string, model scratcher, aside bool) {
 	m.kept[name], m.aside[name] = model, aside
 }
 
+// isAside reports whether nobody waits for a read model.
+func (m *models) isAside(name string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.aside[name]
+}
+
 func (m *models) heal(ctx context.Context, name string, version int) error {
 	if h, ok := m.scratcher(name).(healer); ok {
 		return h.heal(ctx, version)
