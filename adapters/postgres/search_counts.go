@@ -1,9 +1,17 @@
 package postgres
 
-import "sync"
+import (
+	"context"
+	"errors"
+	"sync"
+)
 
 // maxCounts is how many searches are remembered.
 const maxCounts = 1_000
+
+// asOf is what a count depends on beside its search: the positions up to which both read models
+// are folded, and that of the last account that was erased, whose messages nobody sees from then on.
+type asOf [3]int64
 
 // countCache remembers how many messages match a search while the read models stay as they
 // are. Who asks for what is being counted waits for it.
@@ -13,7 +21,7 @@ type countCache struct {
 }
 
 type countOf struct {
-	at    [2]int64
+	at    asOf
 	ready chan struct{} // closed when n or err is set
 	n     int
 	err   error
@@ -21,12 +29,18 @@ type countOf struct {
 
 func newCountCache() *countCache { return &countCache{counts: map[string]*countOf{}} }
 
-func (c *countCache) get(key string, at [2]int64, count func() (int, error)) (int, error) {
+var errNotCounted = errors.New("not counted")
+
+func (c *countCache) get(ctx context.Context, key string, at asOf, count func() (int, error)) (int, error) {
 	c.mu.Lock()
 	known := c.counts[key]
 	if known != nil && known.at == at {
 		c.mu.Unlock()
-		<-known.ready
+		select {
+		case <-known.ready:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
 		if known.err == nil {
 			return known.n, nil
 		}
@@ -35,16 +49,23 @@ func (c *countCache) get(key string, at [2]int64, count func() (int, error)) (in
 	if len(c.counts) >= maxCounts {
 		clear(c.counts)
 	}
-	mine := &countOf{at: at, ready: make(chan struct{})}
+	mine := &countOf{at: at, ready: make(chan struct{}), err: errNotCounted}
 	c.counts[key] = mine
 	c.mu.Unlock()
-	defer close(mine.ready)
-	if mine.n, mine.err = count(); mine.err != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.counts[key] == mine {
-			delete(c.counts, key)
-		}
-	}
+	defer c.done(key, mine) // also if count panics
+	mine.n, mine.err = count()
 	return mine.n, mine.err
+}
+
+// done lets those go on who wait, and forgets what was not counted.
+func (c *countCache) done(key string, mine *countOf) {
+	defer close(mine.ready)
+	if mine.err == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.counts[key] == mine {
+		delete(c.counts, key)
+	}
 }

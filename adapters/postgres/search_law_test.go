@@ -130,3 +130,27 @@ func difference(a, b []domain.MessageID) []domain.MessageID {
 	}
 	return out
 }
+
+// An account that is being erased is neither found nor counted from that moment on, though its
+// documents are still there and its count is remembered.
+func TestSearchHidesErasedAccounts(t *testing.T) {
+	t.Parallel()
+	pool := open(t)
+	l := newLetters(rand.New(rand.NewPCG(1, 0)), 200)
+	l.store(t, pool, 1)
+	addAccount(t, pool, 1, 1)
+	addAccount(t, pool, 1, 2)
+	reader, search := newMailReader(pool), postgres.NewSearchReader(pool, 1, 1, lexer)
+	some := queries.Any{word("e"), word("example"), queries.Seen{Is: true}, queries.HasAttachments{}}
+	for _, erased := range []domain.AccountID{0, 1, 2} {
+		exec(t, pool, `UPDATE state.accounts SET erased_by = 10 + account_id WHERE account_id = $1`, erased)
+		l.now = slices.DeleteFunc(l.now, func(m stored) bool { return m.Account == erased })
+		for _, c := range []queries.Condition{word("example"), queries.Not{Of: word("example")}, some} {
+			f := queries.MessageFilter{Journal: 1, Search: c}
+			want := l.oracle(f, false, newest)
+			if len(want) == 0 || !l.findPages(t, search, f, want) || !walkNumbers(t, reader, f, false, newest, 10, want) {
+				t.Errorf("account %d is erased: %#v", erased, c)
+			}
+		}
+	}
+}

@@ -32,9 +32,9 @@ var documentNotErased = strings.ReplaceAll(notErased, "m.account_id", "d.account
 
 // found is what Find learns on its way.
 type found struct {
-	ids       []domain.MessageID
-	total     int
-	positions [2]int64 // up to which both read models are folded
+	ids   []domain.MessageID
+	total int
+	at    asOf
 }
 
 // Find returns the ids of the messages that match f, newest first by date and then id, at
@@ -100,7 +100,7 @@ func (r *SearchReader) walk(ctx context.Context, s *documentSearch, offset, limi
 	if len(out.ids) < limit {
 		return nil, 0, false, nil
 	}
-	total, err = r.total(ctx, s, out.positions)
+	total, err = r.total(ctx, s, out.at)
 	return out.ids, total, true, err
 }
 
@@ -110,14 +110,14 @@ func (r *SearchReader) walkAll(ctx context.Context, s *documentSearch, offset, l
 	if err := r.read(ctx, s.walk(&out, offset, limit, 0), r.checkpoints(s.filter.Journal, &out)); err != nil {
 		return nil, 0, err
 	}
-	total, err := r.total(ctx, s, out.positions)
+	total, err := r.total(ctx, s, out.at)
 	return out.ids, total, err
 }
 
 // total counts once for each state of the read models.
-func (r *SearchReader) total(ctx context.Context, s *documentSearch, at [2]int64) (int, error) {
+func (r *SearchReader) total(ctx context.Context, s *documentSearch, at asOf) (int, error) {
 	key := s.key()
-	return r.counts.get(key, at, func() (total int, err error) {
+	return r.counts.get(ctx, key, at, func() (total int, err error) {
 		questions := []question{s.count(&total)}
 		if s.condition.query != "" {
 			questions = []question{bitmapsOnly, questions[0]}
@@ -142,7 +142,9 @@ var bitmapsOnly = question{
 }
 
 const checkpointsOf = `
-SELECT coalesce(max(c.position) FILTER (WHERE c.projection = $2), 0), coalesce(max(c.position) FILTER (WHERE c.projection = $3), 0)
+SELECT coalesce(max(c.position) FILTER (WHERE (g.projection, g.version) = ($2, $3)), 0),
+	coalesce(max(c.position) FILTER (WHERE (g.projection, g.version) = ($4, $5)), 0),
+	(SELECT coalesce(max(e.erased_by), 0) FROM state.accounts e WHERE e.journal_id = $1)
 FROM log.checkpoints c
 JOIN log.generations g ON g.projection = c.projection AND g.generation = c.generation AND g.status = 'live'
-WHERE c.journal_id = $1 AND c.projection IN ($2, $3)`
+WHERE c.journal_id = $1 AND c.projection IN ($2, $4)`

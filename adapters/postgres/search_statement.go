@@ -96,7 +96,7 @@ func (s *documentSearch) count(into *int) question {
 func (s *documentSearch) key() string {
 	var st statement
 	s.where(&st, s.condition)
-	return fmt.Sprintf("%s %v", st.sql.String(), st.args)
+	return fmt.Sprintf("%s %#v", st.sql.String(), st.args) // quoted: no value looks like two
 }
 
 // where adds the conditions on document d.
@@ -206,13 +206,13 @@ func (s *documentSearch) frequencies(expected, sampled *int64) question {
 	}
 }
 
-// checkpoints asks how far both read models are folded.
+// checkpoints asks what a count depends on.
 func (r *SearchReader) checkpoints(journal events.JournalID, into *found) question {
 	return question{
-		sql: checkpointsOf, args: []any{int64(journal), r.projection, r.beside},
+		sql: checkpointsOf, args: []any{int64(journal), r.projection, r.version, r.beside, r.besideVersion},
 		scan: func(rows pgx.Rows) error {
 			for rows.Next() {
-				if err := rows.Scan(&into.positions[0], &into.positions[1]); err != nil {
+				if err := rows.Scan(&into.at[0], &into.at[1], &into.at[2]); err != nil {
 					return fmt.Errorf("scan checkpoints: %w", err)
 				}
 			}
