@@ -10,7 +10,9 @@ import (
 )
 
 // ListModels asks for the state of all read models.
-type ListModels struct{}
+type ListModels struct {
+	Coverage bool // also how they compare with the journals
+}
 
 // Model is the state of a read model over all journals.
 type Model struct {
@@ -28,6 +30,7 @@ type Model struct {
 	RollbackAvailable bool
 	Failures          []ModelFailure // the 100 oldest
 	UpdatedAt         time.Time
+	Coverage          *Coverage // nil: not asked for, not compared yet, or it has no rows of single emails
 }
 
 // ModelRebuild is a generation that is being built.
@@ -54,6 +57,9 @@ type ModelFailure struct {
 type ModelReader interface {
 	// Models returns the state of all read models that this program keeps, by name.
 	Models(ctx context.Context) ([]Model, error)
+	// Coverage returns how read models compare with the journals, by name; those that were not
+	// compared yet, or have no rows of single emails, are left out.
+	Coverage(ctx context.Context) (map[string]Coverage, error)
 }
 
 // ListModelsHandler answers ListModels and GetModel.
@@ -63,20 +69,35 @@ type ListModelsHandler struct{ models ModelReader }
 func NewListModels(models ModelReader) *ListModelsHandler { return &ListModelsHandler{models} }
 
 // Handle answers q.
-func (h *ListModelsHandler) Handle(ctx context.Context, _ ListModels) ([]Model, error) {
+func (h *ListModelsHandler) Handle(ctx context.Context, q ListModels) ([]Model, error) {
 	out, err := h.models.Models(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list read models: %w", err)
+	}
+	if !q.Coverage {
+		return out, nil
+	}
+	coverage, err := h.models.Coverage(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("compare read models: %w", err)
+	}
+	for i := range out {
+		if c, ok := coverage[out[i].Name]; ok {
+			out[i].Coverage = &c
+		}
 	}
 	return out, nil
 }
 
 // GetModel asks for one read model.
-type GetModel struct{ Name string }
+type GetModel struct {
+	Name     string
+	Coverage bool // also how it compares with the journals
+}
 
 // Get answers q. It returns domain.ErrNotFound.
 func (h *ListModelsHandler) Get(ctx context.Context, q GetModel) (Model, error) {
-	all, err := h.Handle(ctx, ListModels{})
+	all, err := h.Handle(ctx, ListModels{Coverage: q.Coverage})
 	if err != nil {
 		return Model{}, err
 	}
