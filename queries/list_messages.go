@@ -82,25 +82,25 @@ type FolderNames interface {
 	FoldersNamed(ctx context.Context, journal events.JournalID, accounts []domain.AccountID, name domain.MailboxName, role domain.Role) ([]domain.MailboxName, error)
 }
 
-// SearchReader finds messages by what they say.
-type SearchReader interface {
-	// Find returns the ids of the messages that match f, newest first by date and then id,
-	// at most limit from offset on, and how many match in all, exactly.
-	Find(ctx context.Context, f MessageFilter, offset, limit int) (ids []domain.MessageID, total int, err error)
+// Searcher finds messages by what they say: SearchEngines.
+type Searcher interface {
+	// Search returns the messages that match f, newest first by date and then id, at most
+	// limit from offset on, and how many match in all.
+	Search(ctx context.Context, f MessageFilter, offset, limit int) (Hits, error)
 }
 
 // ListMessagesHandler answers ListMessages.
 type ListMessagesHandler struct {
 	mail    MailReader
 	folders FolderNames
-	search  SearchReader
+	search  Searcher
 	names   SearchNames
 	marker  Marker
 	now     func() time.Time
 }
 
 // NewListMessages returns the handler. now is for searches by age.
-func NewListMessages(mail MailReader, folders FolderNames, search SearchReader, names SearchNames, marker Marker, now func() time.Time) *ListMessagesHandler {
+func NewListMessages(mail MailReader, folders FolderNames, search Searcher, names SearchNames, marker Marker, now func() time.Time) *ListMessagesHandler {
 	return &ListMessagesHandler{mail, folders, search, names, marker, now}
 }
 
@@ -140,22 +140,22 @@ func (h *ListMessagesHandler) page(ctx context.Context, q ListMessages) (Page[Me
 	}
 	number := q.Number
 	if q.Last {
-		_, total, err := h.search.Find(ctx, q.MessageFilter, 0, 1)
+		hits, err := h.search.Search(ctx, q.MessageFilter, 0, 1)
 		if err != nil {
 			return Page[Message]{}, err
 		}
-		number, _, _ = Offset(total, q.Paging) // there is a last page
+		number, _, _ = Offset(hits.Total, q.Paging) // there is a last page
 	}
 	if number < 1 {
 		return Page[Message]{}, ErrPage
 	}
-	ids, total, err := h.search.Find(ctx, q.MessageFilter, (number-1)*q.Size, q.Size)
+	hits, err := h.search.Search(ctx, q.MessageFilter, (number-1)*q.Size, q.Size)
 	if err != nil {
 		return Page[Message]{}, err
 	}
-	if number, _, err = Offset(total, Paging{Size: q.Size, Number: number}); err != nil {
+	if number, _, err = Offset(hits.Total, Paging{Size: q.Size, Number: number}); err != nil {
 		return Page[Message]{}, err
 	}
-	rows, err := h.mail.MessagesByID(ctx, q.Journal, ids)
-	return Page[Message]{Items: rows, Count: total, Number: number}, err
+	rows, err := h.mail.MessagesByID(ctx, q.Journal, hits.IDs)
+	return Page[Message]{Items: rows, Count: hits.Total, Number: number, Engine: hits.Engine}, err
 }

@@ -48,12 +48,13 @@ func (m mailbox) Parts(text string, terms []Text) []string {
 	return []string{text + fmt.Sprint(len(terms))}
 }
 
-func (m mailbox) Find(_ context.Context, f MessageFilter, offset, limit int) (ids []domain.MessageID, total int, err error) {
+func (m mailbox) Search(_ context.Context, f MessageFilter, offset, limit int) (out Hits, err error) {
 	*m.asked = f
 	for n := offset; n < min(offset+limit, hits); n++ {
-		ids = append(ids, domain.MessageID(hits-n))
+		out.IDs = append(out.IDs, domain.MessageID(hits-n))
 	}
-	return ids, hits, nil
+	out.Total = hits
+	return out, nil
 }
 
 func (m mailbox) FoldersNamed(_ context.Context, _ events.JournalID, _ []domain.AccountID, name domain.MailboxName, role domain.Role) ([]domain.MailboxName, error) {

@@ -35,6 +35,7 @@ type Page[T any] struct {
 	Number int // of this page; 0 by cursor
 	// Next and Previous lead on and back; nil at the ends, and by number.
 	Next, Previous *Cursor
+	Engine         SearchEngine // that found the rows; "" if none was asked or there is only one
 }
 
 // Cursor is a place between two rows of a list, opaque to clients: the keys by which the list is

@@ -98,6 +98,9 @@ func (a *api) emails(r *request, f *filters, byThread bool) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
+	if page.Engine != "" {
+		r.w.Header().Set("X-Search-Engine", string(page.Engine))
+	}
 	if byThread {
 		return listOfPage(r, q.Paging, list, page, threadRowOf), nil
 	}

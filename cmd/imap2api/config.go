@@ -31,6 +31,8 @@ type config struct {
 	adminUsername, adminPasswordFile string
 	payloadCompression               string
 	projectionShards                 int
+	search                           string
+	meilisearchURL, meilisearchKey   string
 	publicURL, trustedProxies        string
 	requireHTTPS                     string
 	corsOrigins                      string
@@ -64,6 +66,9 @@ func (c *config) register(fs *flag.FlagSet) {
 	fs.StringVar(&c.adminPasswordFile, "admin-password-file", "", "its password; unset: random, printed once on stderr")
 	fs.StringVar(&c.payloadCompression, "payload-compression", "none", "none, or zstd: new events take a third less")
 	fs.IntVar(&c.projectionShards, "projection-shards", 0, "journals worked on at once by each projection; 0: number of CPUs")
+	fs.StringVar(&c.search, "search", "auto", "builtin, meilisearch, or auto: Meilisearch if meilisearch-url is set")
+	fs.StringVar(&c.meilisearchURL, "meilisearch-url", "", "the Meilisearch to use")
+	fs.StringVar(&c.meilisearchKey, "meilisearch-api-key", "", "its key")
 	fs.StringVar(&c.publicURL, "public-url", "", "scheme, host and path of links; unset: from the request")
 	fs.StringVar(&c.trustedProxies, "trusted-proxies", "", "networks whose forwarded headers are believed, comma-separated")
 	fs.StringVar(&c.requireHTTPS, "require-https", "", "refuse plain HTTP; unset: in production")
@@ -144,6 +149,10 @@ func (c *config) validate() error {
 	oneOf("env", c.env, "production", "development")
 	oneOf("log-format", c.logFormat, "", "text", "json")
 	oneOf("payload-compression", c.payloadCompression, "none", "zstd")
+	oneOf("search", c.search, "auto", "builtin", "meilisearch")
+	if c.search == "meilisearch" && c.meilisearchURL == "" {
+		fault("search", "meilisearch needs meilisearch-url")
+	}
 	oneOf("require-https", strings.ToLower(c.requireHTTPS), "", "true", "false")
 	if err := c.level.UnmarshalText([]byte(c.logLevel)); err != nil {
 		fault("log-level", "%q is none of debug, info, warn, error", c.logLevel)

@@ -12,8 +12,8 @@ import (
 	"github.com/imap2api/imap2api/adapters/eventlog"
 	"github.com/imap2api/imap2api/adapters/httpapi"
 	"github.com/imap2api/imap2api/adapters/imapsource"
-	"github.com/imap2api/imap2api/adapters/lexeme"
 	"github.com/imap2api/imap2api/adapters/mailparse"
+	"github.com/imap2api/imap2api/adapters/meili"
 	"github.com/imap2api/imap2api/adapters/postgres"
 	"github.com/imap2api/imap2api/commands"
 	"github.com/imap2api/imap2api/domain"
@@ -61,6 +61,7 @@ type system struct {
 
 	mail      *postgres.MailReader
 	search    *postgres.SearchReader
+	meili     *meili.Engine // nil: not used
 	mailboxes *postgres.MailboxReader
 	accounts  *postgres.AccountReader
 }
@@ -99,6 +100,9 @@ func build(c *config, db *database, log *slog.Logger) (*system, error) {
 		})),
 		s.searchTask(),
 	}
+	if err := s.preferMeilisearch(); err != nil {
+		return nil, err
+	}
 	s.events.Register(s.tasks...)
 	s.search = postgres.NewSearchReader(db.pool, s.tasks[3].Version, s.tasks[0].Version, lexer)
 	s.mail = postgres.NewMailReader(db.pool, s.tasks[0].Version, s.contents, s.search)
@@ -113,23 +117,6 @@ func (s *system) mailTask() projections.Task {
 	return projections.Bind(mail, eventlog.NewReadModel(s.events, eventlog.ModelOptions[projections.MailStore]{
 		Name: mail.Name, Tables: postgres.MailTables, Indexes: postgres.MailIndexes,
 		HashTables: postgres.MailTableNames, NewStore: postgres.NewMailStore,
-	}))
-}
-
-// searchNames are the readers that know labels and people's own addresses.
-type searchNames struct {
-	*postgres.MailboxReader
-	*postgres.AccountReader
-}
-
-// lexer cuts mail and what is searched into words.
-var lexer = postgres.Lexer{Words: lexeme.Words, Query: lexeme.Query, Trigrams: lexeme.Trigrams, Pieces: lexeme.Pieces}
-
-func (s *system) searchTask() projections.Task {
-	search := projections.Search("search", s.contents)
-	return projections.Bind(search, eventlog.NewReadModel(s.events, eventlog.ModelOptions[projections.SearchStore]{
-		Name: search.Name, Tables: postgres.SearchTables, Indexes: postgres.SearchIndexes,
-		HashTables: postgres.SearchTableNames, NewStore: postgres.NewSearchStore(lexer),
 	}))
 }
 
@@ -226,7 +213,7 @@ func (s *system) wireAccounts(app *httpapi.App) {
 func (s *system) wireMail(app *httpapi.App) {
 	o, l := s.metrics, s.log
 	raw := queries.NewGetRaw(s.mail, s.raws)
-	app.ListMessages = observe(o, l, "list_messages", queries.NewListMessages(s.mail, s.mailboxes, s.search, searchNames{s.mailboxes, s.accounts}, marker{}, now).Handle)
+	app.ListMessages = observe(o, l, "list_messages", queries.NewListMessages(s.mail, s.mailboxes, s.engines(), searchNames{s.mailboxes, s.accounts}, marker{}, now).Handle)
 	app.GetMessage = observe(o, l, "get_message", queries.NewGetMessage(s.mail).Handle)
 	app.GetThread = observe(o, l, "get_thread", queries.NewGetThread(s.mail).Handle)
 	app.GetRaw = observe(o, l, "get_raw", raw.Handle)

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/imap2api/imap2api/adapters/eventlog"
+	"github.com/imap2api/imap2api/adapters/lexeme"
+	"github.com/imap2api/imap2api/adapters/meili"
+	"github.com/imap2api/imap2api/adapters/postgres"
+	"github.com/imap2api/imap2api/events"
+	"github.com/imap2api/imap2api/projections"
+	"github.com/imap2api/imap2api/queries"
+)
+
+// The read models of the two engines. The built-in one is always kept: it answers what the
+// other cannot, and when that is away.
+const (
+	searchModel = "search"
+	meiliModel  = "meilisearch"
+)
+
+// lexer cuts mail and what is searched into words.
+var lexer = postgres.Lexer{Words: lexeme.Words, Query: lexeme.Query, Trigrams: lexeme.Trigrams, Pieces: lexeme.Pieces}
+
+// searchNames are the readers that know labels and people's own addresses.
+type searchNames struct {
+	*postgres.MailboxReader
+	*postgres.AccountReader
+}
+
+func (s *system) searchTask() projections.Task {
+	return projections.Bind(projections.Search(searchModel, s.contents), eventlog.NewReadModel(s.events, eventlog.ModelOptions[projections.SearchStore]{
+		Name: searchModel, Tables: postgres.SearchTables, Indexes: postgres.SearchIndexes,
+		HashTables: postgres.SearchTableNames, NewStore: postgres.NewSearchStore(lexer),
+	}))
+}
+
+// preferMeilisearch adds the read model in Meilisearch if settings ask for it.
+func (s *system) preferMeilisearch() error {
+	c := s.config
+	if c.search == "builtin" || c.meilisearchURL == "" {
+		return nil
+	}
+	var err error
+	s.meili, err = meili.New(meili.Options{
+		URL: c.meilisearchURL, APIKey: c.meilisearchKey, Words: lexeme.Words, Query: lexeme.Query,
+		WordsVersion: lexeme.Version, Now: now, Logger: s.log,
+	})
+	if err != nil {
+		return usageError{fmt.Errorf("meilisearch-url: %w", err)}
+	}
+	s.tasks = append(s.tasks, projections.Bind(projections.Search(meiliModel, s.contents), eventlog.NewReadModel(s.events, eventlog.ModelOptions[projections.SearchStore]{
+		Name: meiliModel, Outside: s.meili,
+		NewStore: func(tx pgx.Tx, journal events.JournalID) projections.SearchStore {
+			return s.meili.Store(journal, func(ctx context.Context) (meili.Place, error) { return eventlog.PlaceIn(ctx, tx) })
+		},
+	})))
+	return nil
+}
+
+// engines are those that answer searches.
+func (s *system) engines() *queries.SearchEngines {
+	if s.meili == nil {
+		return queries.NewSearchEngines(s.search, nil)
+	}
+	return queries.NewSearchEngines(s.search, s.meili.Reader(func(ctx context.Context, journal events.JournalID) (meili.Place, bool, error) {
+		return s.events.Abreast(ctx, journal, meiliModel, searchModel)
+	}))
+}
+
+// searchStatus is what status tells of the engines.
+type searchStatus struct {
+	Engine      string       `json:"engine"` // that answers now what it can: builtin or meilisearch
+	Meilisearch *meiliStatus `json:"meilisearch"`
+}
+
+type meiliStatus struct {
+	URL       string           `json:"url"`
+	Available bool             `json:"available"`
+	Error     string           `json:"error"`
+	Version   string           `json:"version"`
+	Documents map[string]int64 `json:"documents"` // by index
+}
+
+func (s *system) searchStatus(ctx context.Context) searchStatus {
+	if s.meili == nil {
+		return searchStatus{Engine: "builtin"}
+	}
+	m := s.meili.Status(ctx)
+	out := searchStatus{"meilisearch", &meiliStatus{m.URL, m.Available, m.Error, m.Version, m.Indexes}}
+	if !m.Available {
+		out.Engine = "builtin"
+	}
+	return out
+}
+
+// String is a line for people.
+func (s searchStatus) String() string {
+	switch m := s.Meilisearch; {
+	case m == nil:
+		return "search: built in"
+	case !m.Available:
+		return fmt.Sprintf("search: built in, since Meilisearch at %s is away: %s", m.URL, m.Error)
+	default:
+		return fmt.Sprintf("search: Meilisearch %s at %s", m.Version, m.URL)
+	}
+}
