@@ -4,6 +4,7 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/events"
@@ -90,11 +91,11 @@ func partValues(c *domain.Content, in queries.SearchField) []string {
 
 const (
 	maxSearchText  = 600_000   // characters of a text that are searched
-	maxVector      = 1_000_000 // octets of lexemes in a document; Postgres takes 2^20 - 1
-	maxPosition    = 16_383    // of a word in a document; those after it have this one
+	maxVector      = 1_000_000 // octets of lexemes and positions in a document; Postgres takes 2^20 - 1
+	maxPosition    = 16_383    // of a word in a document; those after it have none, and are in no phrase
 	maxPositions   = 255       // of one lexeme in a document
 	fieldGap       = 2         // no phrase goes from one value to the next
-	maxPartsOctets = 100_000   // of a field of searchParts
+	maxShortOctets = 100_000   // of the subject and of each field of searchParts
 )
 
 // vector gathers the lexemes of one document. It is used again for the next.
@@ -114,13 +115,13 @@ func newVector(lexer Lexer, journal events.JournalID) *vector {
 func (v *vector) document(c *domain.Content) (parts []string) {
 	clear(v.positions)
 	v.size, v.next = 0, 1
-	v.add(c.Subject, anyWord, subjectWord)
+	v.add(firstOctets(c.Subject, maxShortOctets), anyWord, subjectWord)
 	for _, p := range searchParts {
 		var lines strings.Builder
+		room := maxShortOctets
 		for _, value := range partValues(c, p.in) {
-			if lines.Len() > maxPartsOctets {
-				break
-			}
+			value = firstOctets(value, room)
+			room -= len(value)
 			line := v.part(value, p)
 			if line != "" {
 				lines.WriteString(line)
@@ -143,7 +144,7 @@ func (v *vector) part(value string, p searchPart) string {
 	line := v.add(value, classes...)
 	if p.in != queries.InCc && p.in != queries.InBcc {
 		for _, piece := range v.lexer.Trigrams(line) {
-			v.put(p.pieces, piece)
+			v.put(p.pieces, piece, 0)
 		}
 	}
 	return line
@@ -158,7 +159,7 @@ func (v *vector) add(value string, classes ...byte) string {
 	var line strings.Builder
 	for w := range v.lexer.Words(value) {
 		for _, class := range classes {
-			v.put(class, w.Text, min(v.next, maxPosition))
+			v.put(class, w.Text, v.next)
 		}
 		v.next++
 		if short {
@@ -175,18 +176,24 @@ func (v *vector) add(value string, classes ...byte) string {
 	return line.String()
 }
 
-// put adds a lexeme; it is dropped if the document is full.
-func (v *vector) put(class byte, word string, at ...int) {
+// put adds a lexeme, at a place in the document or, for 0, without one; it is dropped if the
+// document is full.
+func (v *vector) put(class byte, word string, at int) {
 	key := v.journal + string(class) + word
 	list, ok := v.positions[key]
 	if !ok {
-		if v.size += len(key) + 2; v.size > maxVector {
+		if v.size += len(key); v.size > maxVector {
 			return
 		}
 	}
-	if len(at) > 0 && len(list) < maxPositions && v.size <= maxVector {
-		v.size += 2
-		list = append(list, at...)
+	if at > 0 && at <= maxPosition && len(list) < maxPositions {
+		more := 2
+		if len(list) == 0 {
+			more += 3 // their number, at an even place
+		}
+		if v.size += more; v.size <= maxVector {
+			list = append(list, at)
+		}
 	}
 	v.positions[key] = list
 }
@@ -224,6 +231,17 @@ func quoteLexeme(b *strings.Builder, lexeme string) {
 	b.WriteByte('\'')
 	_, _ = lexemeQuotes.WriteString(b, lexeme) // a Builder takes everything
 	b.WriteByte('\'')
+}
+
+// firstOctets returns at most n octets of text, without breaking a character.
+func firstOctets(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	for n > 0 && !utf8.RuneStart(text[n]) {
+		n--
+	}
+	return text[:n]
 }
 
 // firstRunes returns the first n characters of text.
