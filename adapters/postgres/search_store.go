@@ -106,17 +106,18 @@ less AS (
 	UNION ALL
 	SELECT substr(lexeme, length($3) + 1), count(*) FROM sampled, unnest(tsvector_to_array(words)) AS lexeme
 	WHERE starts_with(lexeme, $3)
-	GROUP BY lexeme)
+	GROUP BY lexeme),
+last AS (
+	DELETE FROM frequency f USING less
+	WHERE f.journal_id = $1 AND f.lexeme = less.lexeme AND f.documents <= less.n)
 UPDATE frequency f SET documents = f.documents - less.n
 FROM less
-WHERE f.journal_id = $1 AND f.lexeme = less.lexeme AND less.n > 0`
+WHERE f.journal_id = $1 AND f.lexeme = less.lexeme AND f.documents > less.n AND less.n > 0`
 
 	saveFrequencies = `
 INSERT INTO frequency AS f (journal_id, lexeme, documents)
 SELECT $1, * FROM unnest($2::text[], $3::bigint[])
 ON CONFLICT (journal_id, lexeme) DO UPDATE SET documents = f.documents + excluded.documents`
-
-	dropFrequencies = `DELETE FROM frequency WHERE journal_id = $1 AND documents <= 0`
 )
 
 // sampleOf is how many documents stand for one that is counted in frequency.
@@ -145,9 +146,6 @@ func (s *SearchStore) Save(ctx context.Context, changes []projections.DocumentCh
 	if len(changes) > 0 {
 		b.Queue(changeDocuments, changeColumns(s.journal, changes))
 	}
-	if len(gone) > 0 {
-		b.Queue(dropFrequencies, s.journal)
-	}
 	s.rows, s.sampled = documentColumns{}, map[string]int64{}
 	if b.Len() == 0 {
 		return nil
@@ -163,10 +161,7 @@ func (s *SearchStore) counted() string { return s.vector.journal + string(anyWor
 
 // EraseAccount deletes all documents of an account.
 func (s *SearchStore) EraseAccount(ctx context.Context, acc domain.AccountID) error {
-	var b pgx.Batch
-	b.Queue(eraseDocuments, s.journal, acc, s.counted(), sampleOf)
-	b.Queue(dropFrequencies, s.journal)
-	if err := s.tx.SendBatch(ctx, &b).Close(); err != nil {
+	if _, err := s.tx.Exec(ctx, eraseDocuments, s.journal, acc, s.counted(), sampleOf); err != nil {
 		return fmt.Errorf("erase documents of account %d: %w", acc, translate(err))
 	}
 	return nil
