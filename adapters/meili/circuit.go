@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -23,9 +24,19 @@ type circuit struct {
 	now   func() time.Time
 	log   *slog.Logger
 
-	mu    sync.Mutex
-	until time.Time // no request before
-	cause error     // nil: the last request was answered
+	mu      sync.Mutex
+	until   time.Time // no request before
+	cause   error     // nil: the last request was answered
+	trouble error     // why the last writes cannot be found; nil: they can
+}
+
+// wrote takes what became of the tasks of writes.
+func (c *circuit) wrote(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.trouble = err; err != nil {
+		c.log.Warn("meilisearch did not write", slog.Any("err", err))
+	}
 }
 
 // open returns why there is no request now, nil if there may be one.
@@ -85,8 +96,8 @@ func (e *Engine) try(ctx context.Context, timeout time.Duration, send func(conte
 	return translate(send(ctx))
 }
 
-// serverError is an answer of Meilisearch that is an error: its code, without the message,
-// which may hold parts of documents, unless it is about the server.
+// serverError is an answer of Meilisearch that is an error, or the error of a task: its code,
+// without the message, which may hold parts of documents, unless it is about the server.
 type serverError struct {
 	Status        int
 	Code, Message string
@@ -94,10 +105,14 @@ type serverError struct {
 
 // Error tells the code, and the message if there is one.
 func (e *serverError) Error() string {
-	if e.Message == "" {
-		return fmt.Sprintf("meilisearch answers %d %s", e.Status, e.Code)
+	out := "meilisearch says "
+	if e.Status != 0 { // of a task
+		out += strconv.Itoa(e.Status) + " "
 	}
-	return fmt.Sprintf("meilisearch answers %d %s: %s", e.Status, e.Code, e.Message)
+	if out += e.Code; e.Message != "" {
+		out += ": " + e.Message
+	}
+	return out
 }
 
 // cutOff tells an answer that ended early, which the client does not mark, from what was said by

@@ -192,9 +192,15 @@ func TestTaskFailures(t *testing.T) {
 				t.Errorf("got %v, away %v", err, c.away)
 			}
 			e.finds(t, "birch", " of 0")
+			if got := e.Status(t.Context()); !got.Available || !strings.Contains(got.Trouble, c.code) {
+				t.Errorf("status: %+v", got)
+			}
 			s.FailTasks("documentAdditionOrUpdate", "", "")
 			do(t, e.save(t, e.place, 2, "birch"))
 			e.finds(t, "birch", "2 of 1")
+			if got := e.Status(t.Context()); got.Trouble != "" {
+				t.Errorf("status when it is over: %+v", got)
+			}
 		})
 	}
 }

@@ -11,6 +11,7 @@ type Status struct {
 	URL       string
 	Available bool
 	Error     string // why not; "" if it is
+	Trouble   string // why what this process wrote last cannot be found; "" if it can
 	Version   string
 	Indexes   map[string]int64 // of this database: how many documents each holds
 }
@@ -50,5 +51,10 @@ func (e *Engine) Status(ctx context.Context) Status {
 		return s
 	}
 	s.Available = true
+	e.circuit.mu.Lock()
+	defer e.circuit.mu.Unlock()
+	if e.circuit.trouble != nil {
+		s.Trouble = e.circuit.trouble.Error()
+	}
 	return s
 }

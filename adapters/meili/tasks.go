@@ -53,6 +53,14 @@ func (e *taskError) Error() string {
 // those with one of the accepted codes. What is not done will be, in the same order: whoever
 // gives up writes the same again.
 func (t *tasks) await(ctx context.Context, accepted ...string) error {
+	err := t.wait(ctx, accepted)
+	if ctx.Err() == nil {
+		t.engine.circuit.wrote(err)
+	}
+	return err
+}
+
+func (t *tasks) wait(ctx context.Context, accepted []string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, t.engine.opts.TaskTimeout,
 		fmt.Errorf("%d tasks are not done after %v: %w", len(t.uids), t.engine.opts.TaskTimeout, domain.ErrUnavailable))
 	defer cancel()

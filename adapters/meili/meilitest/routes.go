@@ -55,7 +55,6 @@ func (s *Server) routes() http.Handler {
 
 // wrap does what is the same for all routes.
 func (s *Server) wrap(pattern string, h handler) http.HandlerFunc {
-	documents := strings.HasSuffix(pattern, "/documents")
 	return func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.requests = append(s.requests, r.Method+" "+r.URL.Path)
@@ -67,27 +66,41 @@ func (s *Server) wrap(pattern string, h handler) http.HandlerFunc {
 				return
 			}
 		}
-		if f := s.authorize(r, pattern); f != nil {
-			reply(w, f.status, f.json())
-			return
-		}
-		body, f := s.body(w, r, documents)
-		if f != nil {
-			reply(w, f.status, f.json())
-			return
-		}
-		s.mu.Lock()
-		status, out, f := h(r, body)
-		s.mu.Unlock()
-		if f != nil {
-			reply(w, f.status, f.json())
-			return
-		}
-		reply(w, status, out)
+		status, text := s.handle(w, r, pattern, h)
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+		w.WriteHeader(status)
+		_, _ = w.Write(text) // whoever asked is gone
 		if status == http.StatusAccepted {
 			s.set(func() {})
 		}
 	}
+}
+
+// handle returns status and text of the answer.
+func (s *Server) handle(w http.ResponseWriter, r *http.Request, pattern string, h handler) (int, []byte) {
+	var body []byte
+	f := s.authorize(r, pattern)
+	if f == nil {
+		body, f = s.body(w, r, strings.HasSuffix(pattern, "/documents"))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock() // tasks change what answers are made of
+	var (
+		status int
+		answer any
+	)
+	if f == nil {
+		status, answer, f = h(r, body)
+	}
+	if f != nil {
+		status, answer = f.status, f.json()
+	}
+	text, err := json.Marshal(answer)
+	if err != nil {
+		panic(err) // types of this package
+	}
+	return status, text
 }
 
 func (s *Server) authorize(r *http.Request, pattern string) *failure {
@@ -122,17 +135,6 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request, documents bool) ([
 		return nil, invalid(http.StatusBadRequest, "bad_request", "%v", err)
 	}
 	return body, nil
-}
-
-func reply(w http.ResponseWriter, status int, answer any) {
-	text, err := json.Marshal(answer)
-	if err != nil {
-		panic(err) // types of this package
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
-	w.WriteHeader(status)
-	_, _ = w.Write(text) // whoever asked is gone
 }
 
 // decode reads a body strictly: what is not known is refused, as by the real server.
