@@ -66,8 +66,10 @@ type CoverageChecked struct {
 }
 
 const (
-	// coverageLock lets one process at a time compare. It is of the session.
-	coverageLock = `SELECT pg_try_advisory_lock(hashtextextended('imap2api coverage', 0))`
+	// coverageLock lets one process at a time compare. It is of the session, whose end comes a
+	// moment later than that of the connection.
+	coverageLock   = `SELECT pg_try_advisory_lock(hashtextextended('imap2api coverage', 0))`
+	coverageUnlock = `SELECT pg_advisory_unlock(hashtextextended('imap2api coverage', 0))`
 
 	// longestUnchecked are the journals with events, those first that were compared longest ago.
 	longestUnchecked = `
@@ -87,7 +89,8 @@ LEFT JOIN log.checkpoints c ON c.journal_id = j.journal_id AND c.projection = $2
 // the live generations of read models, by count and checksum; keeps the outcome for Coverage;
 // and, if asked to, repairs the rows that are not as they should be from their events alone. A
 // read model that lags is no gap: messages with events that it has yet to apply are left out.
-// It may be broken off at any moment and called again.
+// It may be broken off at any moment and called again. A read model that cannot be compared, or
+// repaired, does not keep it from the others; the error tells of all.
 func (l *Log) CheckCoverage(ctx context.Context, opts CoverageOptions) (CoverageChecked, error) {
 	conn, err := l.pool.Acquire(ctx)
 	if err != nil {
@@ -148,6 +151,7 @@ func (c *coverageCheck) run(ctx context.Context, opts CoverageOptions) error {
 	if err != nil {
 		return err
 	}
+	var faults []error
 	for _, j := range journals {
 		for _, m := range c.models {
 			err := c.check(ctx, m, events.JournalID(j))
@@ -155,11 +159,12 @@ func (c *coverageCheck) run(ctx context.Context, opts CoverageOptions) error {
 				return err
 			}
 			if err != nil && !isGone(err) {
-				c.log.log.Warn("read model is not compared", slog.String("projection", m.task.Name), slog.Int64("journal", j), slog.Any("err", err))
+				faults = append(faults, fmt.Errorf("%s in journal %d: %w", m.task.Name, j, err))
 			}
 		}
 	}
-	return nil
+	_, err = c.conn.Exec(ctx, coverageUnlock)
+	return errors.Join(append(faults, err)...)
 }
 
 // find finds the read models that can be compared.

@@ -95,7 +95,7 @@ held AS (
 // count compares by count and by a checksum that knows no order, account by account.
 func (m *coveredModel) count() string {
 	return m.sides() + `,
-both AS (
+sides AS (
 	SELECT account_id, 0 AS side, 0::bigint AS id, 0::bigint AS digest FROM accounts
 	UNION ALL SELECT account_id, 1, id, digest FROM known
 	UNION ALL SELECT account_id, 2, id, digest FROM held)
@@ -104,7 +104,7 @@ SELECT account_id, count(*) FILTER (WHERE side = 1 AND p.id IS NOT NULL),
 	coalesce(bit_xor(hashint8extended(b.id, digest)) FILTER (WHERE side = 1 AND p.id IS NULL), 0),
 	count(*) FILTER (WHERE side = 2 AND p.id IS NULL),
 	coalesce(bit_xor(hashint8extended(b.id, digest)) FILTER (WHERE side = 2 AND p.id IS NULL), 0)
-FROM both b LEFT JOIN pending p ON p.id = b.id GROUP BY account_id ORDER BY account_id`
+FROM sides b LEFT JOIN pending p ON p.id = b.id GROUP BY account_id ORDER BY account_id`
 }
 
 // difference finds the messages that differ.

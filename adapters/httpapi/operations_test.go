@@ -12,16 +12,27 @@ import (
 func TestOperations(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	w.ListModels = func(context.Context, queries.ListModels) ([]queries.Model, error) {
+	gap := queries.CoverageGap{Pending: 1, Missing: 2, Altered: 3}
+	coverage := &queries.Coverage{CheckedAt: testNow, Emails: 20, Known: 19, Held: 17, CoverageGap: gap, Differing: 1, Repaired: 4, RepairedAt: &testNow, Servers: []queries.ServerCoverage{
+		{
+			User: "ann", Account: 3, Generation: 6, Position: 7, CheckedAt: testNow, Known: queries.EmailSet{Emails: 19, Checksum: 1<<63 + 10},
+			Held: queries.EmailSet{Emails: 17, Checksum: 11}, CoverageGap: gap, Repaired: 4, RepairedAt: &testNow,
+		},
+		{CheckedAt: testNow},
+	}}
+	w.ListModels = func(_ context.Context, q queries.ListModels) ([]queries.Model, error) {
+		if !q.Coverage {
+			t.Error("the comparison is not asked for")
+		}
 		return []queries.Model{{
 			Name: "mail", Version: 4, Generation: 6, Status: "failed", Journals: 2, EventsTotal: 20, EventsApplied: 7, LagSeconds: 41.24,
 			Rebuild:   &queries.ModelRebuild{Generation: 7, Percent: 42, StartedAt: testNow},
 			Failures:  []queries.ModelFailure{{User: "ann", Position: 4907, Type: "message-fetched", Error: "unknown version", Attempts: 5, FirstFailed: testNow, NextRetry: testNow}},
-			UpdatedAt: testNow,
+			UpdatedAt: testNow, Coverage: coverage,
 		}}, nil
 	}
 	w.GetModel = func(ctx context.Context, q queries.GetModel) (queries.Model, error) {
-		all, _ := w.ListModels(ctx, queries.ListModels{})
+		all, _ := w.ListModels(ctx, queries.ListModels{Coverage: q.Coverage})
 		if q.Name != "mail" {
 			return queries.Model{}, errNotFound
 		}
@@ -31,11 +42,18 @@ func TestOperations(t *testing.T) {
 	get := func(path, token, remote string) answer {
 		return do(t, h, call{method: "GET", path: path, token: token, remote: remote})
 	}
+	const wrong = `"pending":1,"missing":2,"surplus":0,"altered":3,"repaired":4,"repaired_at":"2025-03-04T10:00:00Z"`
 	const mail = `{"name":"mail","version":4,"generation":6,"status":"failed","journals":2,"journals_behind":0,"journals_failed":0,` +
 		`"events_total":20,"events_applied":7,"lag_events":13,"lag_seconds":41.2,"rebuild":{"generation":7,"events_applied":0,"percent":42,` +
 		`"started_at":"2025-03-04T10:00:00Z","last_error":null},"rollback_available":false,"failures":[{"user":"ann","position":4907,` +
 		`"type":"email.received","error":"unknown version","attempts":5,"first_failed_at":"2025-03-04T10:00:00Z",` +
-		`"next_retry_at":"2025-03-04T10:00:00Z"}],"updated_at":"2025-03-04T10:00:00Z"}`
+		`"next_retry_at":"2025-03-04T10:00:00Z"}],"updated_at":"2025-03-04T10:00:00Z",` +
+		`"coverage":{"status":"incomplete","percent":70,"checked_at":"2025-03-04T10:00:00Z","emails":20,` + wrong + `,"servers":[` +
+		`{"imap_server":3,"user":"ann","generation":6,"position":7,"checked_at":"2025-03-04T10:00:00Z",` +
+		`"journal":{"emails":19,"checksum":"800000000000000a"},"read_model":{"emails":17,"checksum":"000000000000000b"},` + wrong + `},` +
+		`{"imap_server":null,"user":"","generation":0,"position":0,"checked_at":"2025-03-04T10:00:00Z",` +
+		`"journal":{"emails":0,"checksum":"0000000000000000"},"read_model":{"emails":0,"checksum":"0000000000000000"},` +
+		`"pending":0,"missing":0,"surplus":0,"altered":0,"repaired":0,"repaired_at":null}]}}`
 	wants(t, get("/api/projections/", "root", ""), 200, "["+mail+"]")
 	wants(t, get("/api/projections/mail/", "root", ""), 200, mail)
 	wants(t, get("/api/projections/none/", "root", ""), 404, notFound)

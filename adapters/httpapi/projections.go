@@ -10,21 +10,22 @@ import (
 
 // projectionJSON is the state of a read model (api.md 10.10).
 type projectionJSON struct {
-	Name              string           `json:"name"`
-	Version           int              `json:"version"`
-	Generation        int              `json:"generation"`
-	Status            string           `json:"status"`
-	Journals          int              `json:"journals"`
-	JournalsBehind    int              `json:"journals_behind"`
-	JournalsFailed    int              `json:"journals_failed"`
-	EventsTotal       int64            `json:"events_total"`
-	EventsApplied     int64            `json:"events_applied"`
-	LagEvents         int64            `json:"lag_events"`
-	LagSeconds        seconds          `json:"lag_seconds"`
-	Rebuild           *rebuildJSON     `json:"rebuild"`
-	RollbackAvailable bool             `json:"rollback_available"`
-	Failures          []failureJSON    `json:"failures"`
-	UpdatedAt         public.Timestamp `json:"updated_at"`
+	Name              string             `json:"name"`
+	Version           int                `json:"version"`
+	Generation        int                `json:"generation"`
+	Status            string             `json:"status"`
+	Journals          int                `json:"journals"`
+	JournalsBehind    int                `json:"journals_behind"`
+	JournalsFailed    int                `json:"journals_failed"`
+	EventsTotal       int64              `json:"events_total"`
+	EventsApplied     int64              `json:"events_applied"`
+	LagEvents         int64              `json:"lag_events"`
+	LagSeconds        seconds            `json:"lag_seconds"`
+	Rebuild           *rebuildJSON       `json:"rebuild"`
+	RollbackAvailable bool               `json:"rollback_available"`
+	Failures          []failureJSON      `json:"failures"`
+	UpdatedAt         public.Timestamp   `json:"updated_at"`
+	Coverage          *modelCoverageJSON `json:"coverage"`
 }
 
 type rebuildJSON struct {
@@ -60,6 +61,7 @@ func projectionOf(m queries.Model) projectionJSON {
 		EventsTotal: m.EventsTotal, EventsApplied: m.EventsApplied, LagEvents: max(0, m.EventsTotal-m.EventsApplied),
 		LagSeconds: seconds(m.LagSeconds), RollbackAvailable: m.RollbackAvailable,
 		Failures: make([]failureJSON, len(m.Failures)), UpdatedAt: public.Stamp(m.UpdatedAt),
+		Coverage: modelCoverageOf(m.Coverage),
 	}
 	if b := m.Rebuild; b != nil {
 		out.Rebuild = &rebuildJSON{b.Generation, b.EventsApplied, b.Percent, public.Stamp(b.StartedAt), textOrNil(b.LastError)}
@@ -74,7 +76,7 @@ func projectionOf(m queries.Model) projectionJSON {
 }
 
 func (a *api) listProjections(r *request) (response, error) {
-	models, err := a.app.ListModels(r.Context(), queries.ListModels{})
+	models, err := a.app.ListModels(r.Context(), queries.ListModels{Coverage: true})
 	if err != nil {
 		return response{}, err
 	}
@@ -86,7 +88,7 @@ func (a *api) listProjections(r *request) (response, error) {
 }
 
 func (a *api) getProjection(r *request) (response, error) {
-	m, err := a.app.GetModel(r.Context(), queries.GetModel{Name: r.params.URLParam("name")})
+	m, err := a.app.GetModel(r.Context(), queries.GetModel{Name: r.params.URLParam("name"), Coverage: true})
 	if err != nil {
 		return response{}, err
 	}

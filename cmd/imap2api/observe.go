@@ -21,6 +21,7 @@ type metrics struct {
 	catchUps *prometheus.HistogramVec
 	lag      *prometheus.GaugeVec
 	stopped  *prometheus.GaugeVec
+	coverage coverageMetrics
 	models   func(context.Context, queries.ListModels) ([]queries.Model, error)
 }
 
@@ -40,6 +41,7 @@ func newMetrics() *metrics {
 			Name: "imap2api_projection_stopped_journals", Help: "Journals with an event that cannot be applied.",
 		}, []string{"projection"}),
 	}
+	m.coverage = newCoverageMetrics(m.registry)
 	m.registry.MustRegister(m.handlers, m.catchUps, m.lag, m.stopped,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -47,10 +49,11 @@ func newMetrics() *metrics {
 
 // text returns the metrics as Prometheus text.
 func (m *metrics) text(ctx context.Context) ([]byte, error) {
-	if models, err := m.models(ctx, queries.ListModels{}); err == nil {
+	if models, err := m.models(ctx, queries.ListModels{Coverage: true}); err == nil {
 		for _, model := range models {
 			m.lag.WithLabelValues(model.Name).Set(float64(model.EventsTotal - model.EventsApplied))
 			m.stopped.WithLabelValues(model.Name).Set(float64(model.JournalsFailed))
+			m.coverage.show(model)
 		}
 	}
 	families, err := m.registry.Gather()

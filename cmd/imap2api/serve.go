@@ -134,6 +134,7 @@ func (s *system) start(ctx context.Context, running *sync.WaitGroup) <-chan erro
 	running.Go(func() { s.eraser.run(ctx) })
 	running.Go(func() { s.principals.Run(ctx) })
 	running.Go(func() { s.collectOrphans(ctx) })
+	running.Go(func() { s.keepCoverage(ctx) })
 	return failed
 }
 
