@@ -37,6 +37,7 @@ type modelStatus struct {
 	Lag        int64           `json:"lag_events"`
 	LagSeconds float64         `json:"lag_seconds"`
 	Stopped    []stoppedStatus `json:"stopped"`
+	Coverage   *coverageStatus `json:"coverage"` // null: not compared yet, or it has no rows of single emails
 }
 
 type stoppedStatus struct {
@@ -59,6 +60,7 @@ func runStatus(ctx context.Context, in *invocation) error {
 	if len(rest) > 0 {
 		return usageError{fmt.Errorf("status takes no arguments: %q", rest)}
 	}
+	s.compareNow(ctx)
 	out, err := s.status(ctx)
 	if err != nil {
 		return err
@@ -101,7 +103,7 @@ func (s *system) status(ctx context.Context) (statusJSON, error) {
 		}
 		out.Servers = append(out.Servers, row)
 	}
-	models, err := queries.NewListModels(s.events).Handle(ctx, queries.ListModels{})
+	models, err := queries.NewListModels(s.events).Handle(ctx, queries.ListModels{Coverage: true})
 	if err != nil {
 		return out, err
 	}
@@ -115,6 +117,7 @@ func statusOf(m queries.Model) modelStatus {
 	row := modelStatus{
 		Name: m.Name, Version: m.Version, Generation: m.Generation, Status: m.Status,
 		Lag: m.EventsTotal - m.EventsApplied, LagSeconds: m.LagSeconds, Stopped: []stoppedStatus{},
+		Coverage: coverageOf(m.Coverage),
 	}
 	for _, f := range m.Failures {
 		row.Stopped = append(row.Stopped, stoppedStatus{f.User, int64(f.Position), string(f.Type), f.Error, f.FirstFailed})
@@ -142,6 +145,7 @@ func printStatus(w io.Writer, s statusJSON) error {
 			fmt.Fprintf(&b, "  stopped: %s at %d (%s) since %s: %s\n", f.User, f.Position, f.Type, f.Since.Format(time.RFC3339), f.Error)
 		}
 	}
+	printCoverage(&b, s.Projections)
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	if _, err := io.WriteString(t, b.String()); err != nil {
 		return err
