@@ -75,7 +75,7 @@ func (l *letters) fold(text string) string {
 func (l *letters) findPages(t *testing.T, r *postgres.SearchReader, f queries.MessageFilter, want []queries.Message) bool {
 	t.Helper()
 	all := ids(want)
-	for _, p := range [][2]int{{0, 1 + l.IntN(9)}, {l.IntN(len(all) + 1), 1 + l.IntN(9)}, {0, 1000}, {len(all), 10}} {
+	for _, p := range [][2]int{{0, 1 + l.IntN(9)}, {l.IntN(len(all) + 1), 1 + l.IntN(9)}, {0, 1000}, {len(all), 10}, {0, 0}} {
 		offset, limit := p[0], p[1]
 		got, total, err := r.Find(t.Context(), f, offset, limit)
 		page := all[offset:min(offset+limit, len(all))]

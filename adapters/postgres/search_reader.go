@@ -63,7 +63,7 @@ func (r *SearchReader) Find(ctx context.Context, f queries.MessageFilter, offset
 	}
 	var out found
 	err := r.read(ctx, bitmapsOnly, s.byWords(&out, offset, limit))
-	if err == nil && len(out.ids) == 0 && offset > 0 {
+	if err == nil && len(out.ids) == 0 && (offset > 0 || limit == 0) {
 		err = r.read(ctx, bitmapsOnly, s.count(&out.total))
 	}
 	return out.ids, out.total, err
