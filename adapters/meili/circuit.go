@@ -49,6 +49,21 @@ func (c *circuit) open() error {
 	return c.cause
 }
 
+// enter is open for who sends a request then: after a pause one goes ahead, and the others wait
+// for what becomes of it.
+func (c *circuit) enter() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cause == nil {
+		return nil
+	}
+	if now := c.now(); !now.Before(c.until) {
+		c.until = now.Add(c.pause)
+		return nil
+	}
+	return c.cause
+}
+
 // note takes what became of a request: nil if it was answered.
 func (c *circuit) note(err error) {
 	c.mu.Lock()
@@ -71,7 +86,7 @@ func (e *Engine) Available() bool { return e.circuit.open() == nil }
 // domain.ErrUnavailable if there is no answer and domain.ErrNotFound if the index, document
 // or task is not there.
 func (e *Engine) do(ctx context.Context, timeout time.Duration, what string, send func(context.Context) error) error {
-	if err := e.circuit.open(); err != nil {
+	if err := e.circuit.enter(); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	err := e.try(ctx, timeout, send)

@@ -126,6 +126,32 @@ func answers(status int) func(*meilitest.Server) func() {
 	}
 }
 
+// TestOneGoesAhead: when a server that hangs may be asked again, one asks and nobody waits with it.
+func TestOneGoesAhead(t *testing.T) {
+	t.Parallel()
+	s, e, c, _ := faulty(t)
+	s.Answer(func(*http.Request) int { return http.StatusServiceUnavailable })
+	if _, err := e.find(t, "alder"); !errors.Is(err, domain.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	asked, answer := make(chan struct{}), make(chan struct{})
+	s.Answer(func(*http.Request) int { close(asked); <-answer; return http.StatusServiceUnavailable })
+	c.pass(6 * time.Second)
+	first := make(chan error, 1)
+	go func() { _, err := e.find(t, "alder"); first <- err }()
+	<-asked
+	if _, err := e.find(t, "alder"); !errors.Is(err, domain.ErrUnavailable) { // else it would ask twice, and close twice
+		t.Errorf("meanwhile: got %v, want ErrUnavailable", err)
+	}
+	close(answer)
+	if err := <-first; !errors.Is(err, domain.ErrUnavailable) {
+		t.Errorf("got %v, want ErrUnavailable", err)
+	}
+	s.Answer(nil)
+	c.pass(6 * time.Second)
+	e.finds(t, "alder", "1 of 1")
+}
+
 // TestCaller: who gives up says nothing about the server.
 func TestCaller(t *testing.T) {
 	t.Parallel()
