@@ -9,8 +9,8 @@ import (
 // maxCounts is how many searches are remembered.
 const maxCounts = 1_000
 
-// asOf is what a count depends on beside its search: the positions up to which both read models
-// are folded, and that of the last account that was erased, whose messages nobody sees from then on.
+// asOf is what a count depends on beside its search: the checkpoints up to which both read models
+// are folded, and the position of the last account that was erased, whose messages nobody sees from then on.
 type asOf [3]int64
 
 // countCache remembers how many messages match a search while the read models stay as they

@@ -141,9 +141,10 @@ var bitmapsOnly = question{
 	},
 }
 
+// checkpointsOf changes with each batch, and with each repair of rows, which leaves the position.
 const checkpointsOf = `
-SELECT coalesce(max(c.position) FILTER (WHERE (g.projection, g.version) = ($2, $3)), 0),
-	coalesce(max(c.position) FILTER (WHERE (g.projection, g.version) = ($4, $5)), 0),
+SELECT coalesce(max(hashtextextended(c.position || ' ' || c.updated_at, 0)) FILTER (WHERE (g.projection, g.version) = ($2, $3)), 0),
+	coalesce(max(hashtextextended(c.position || ' ' || c.updated_at, 0)) FILTER (WHERE (g.projection, g.version) = ($4, $5)), 0),
 	(SELECT coalesce(max(e.erased_by), 0) FROM state.accounts e WHERE e.journal_id = $1)
 FROM log.checkpoints c
 JOIN log.generations g ON g.projection = c.projection AND g.generation = c.generation AND g.status = 'live'
