@@ -296,7 +296,8 @@ func TestLogIn(t *testing.T) {
 		"nobody": {ann, ann, nil, strings.Repeat("ü", 200), "right", Decision{Events: []events.Event{events.LoginFailed{Name: strings.Repeat("ü", 150), Remote: "192.0.2.7"}}}, events.System, true},
 		"disabled": {
 			disabled, disabled, nil, "ann", "right",
-			Decision{Events: []events.Event{events.LoginFailed{User: 7, Name: "ann", Remote: "192.0.2.7"}}}, 7, true,
+			Decision{Events: []events.Event{events.LoginFailed{User: 7, Name: "ann", Remote: "192.0.2.7"}}},
+			7, true,
 		},
 		"disabled meanwhile":     {ann, disabled, nil, "ann", "right", Decision{}, 0, true},
 		"new password meanwhile": {ann, changed, nil, "ann", "right", Decision{}, 0, true},

@@ -207,9 +207,9 @@ func TestSyncerStops(t *testing.T) {
 		q := newMemRuns(Run{Journal: 1, Account: 1, Sync: 1})
 		stop := syncing(t, w, q, SyncerOptions{})
 		time.Sleep(3 * time.Second)
-		began := time.Now() //nolint:forbidigo // of the bubble
+		began := time.Now()
 		stop()
-		if took := time.Since(began); took > 2*time.Second || !slices.Equal(q.released, []domain.SyncID{1}) { //nolint:forbidigo // of the bubble
+		if took := time.Since(began); took > 2*time.Second || !slices.Equal(q.released, []domain.SyncID{1}) {
 			t.Errorf("after %v, released %v", took, q.released)
 		}
 	})
@@ -316,8 +316,8 @@ func TestOctets(t *testing.T) {
 		o.give(4)
 		synctest.Wait()
 		select {
-		case <-took:
-			t.Fatal("more is taken than there is room")
+		case err := <-took:
+			t.Fatalf("more is taken than there is room, or %v", err)
 		default:
 		}
 		o.give(6)

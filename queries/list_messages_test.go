@@ -172,8 +172,13 @@ func TestGetEvent(t *testing.T) {
 		accounts []domain.AccountID
 		there    bool
 	}{
-		{1, nil, true}, {1, []domain.AccountID{3}, true}, {1, []domain.AccountID{4}, false}, {1, []domain.AccountID{}, false},
-		{2, nil, true}, {2, []domain.AccountID{3}, false}, {3, nil, false},
+		{1, nil, true},
+		{1, []domain.AccountID{3}, true},
+		{1, []domain.AccountID{4}, false},
+		{1, []domain.AccountID{}, false},
+		{2, nil, true},
+		{2, []domain.AccountID{3}, false},
+		{3, nil, false},
 	} {
 		_, err := NewGetEvent(eventReader{}).Handle(t.Context(), GetEvent{Accounts: test.accounts, Position: test.pos})
 		if test.there != (err == nil) || err != nil && !errors.Is(err, domain.ErrNotFound) {

@@ -24,8 +24,14 @@ var phrasesOf = []string{
 }
 
 var peopleOf = []domain.Address{
-	{Name: "Ann", Addr: "ann@example.org"}, {Name: "Example Shop", Addr: "orders@shop.example"}, {Addr: "bob@example.net"}, {Name: `Zoë "Z" O'Hara`, Addr: "zoe@example.org"},
-	{Name: "Привет", Addr: "privet@example.net"}, {Name: "会議 太郎", Addr: "taro@会議.example"}, {Name: "Bob Ann"}, {Name: "회의실", Addr: "x@y.example"},
+	{Name: "Ann", Addr: "ann@example.org"},
+	{Name: "Example Shop", Addr: "orders@shop.example"},
+	{Addr: "bob@example.net"},
+	{Name: `Zoë "Z" O'Hara`, Addr: "zoe@example.org"},
+	{Name: "Привет", Addr: "privet@example.net"},
+	{Name: "会議 太郎", Addr: "taro@会議.example"},
+	{Name: "Bob Ann"},
+	{Name: "회의실", Addr: "x@y.example"},
 }
 
 var filesOf = []string{"invoice-2291.pdf", "Straßen in Köln.csv", "", "资料.png", "notes.txt", "회의자료.hwp", "a.b"}

@@ -17,6 +17,7 @@ import (
 type statusJSON struct {
 	Servers     []serverStatus `json:"servers"`
 	Projections []modelStatus  `json:"projections"`
+	Search      searchStatus   `json:"search"`
 }
 
 type serverStatus struct {
@@ -110,6 +111,7 @@ func (s *system) status(ctx context.Context) (statusJSON, error) {
 	for _, m := range models {
 		out.Projections = append(out.Projections, statusOf(m))
 	}
+	out.Search = s.searchStatus(ctx)
 	return out, nil
 }
 
@@ -146,6 +148,7 @@ func printStatus(w io.Writer, s statusJSON) error {
 		}
 	}
 	printCoverage(&b, s.Projections)
+	fmt.Fprintf(&b, "\n%s\n", s.Search)
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	if _, err := io.WriteString(t, b.String()); err != nil {
 		return err
