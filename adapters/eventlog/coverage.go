@@ -90,7 +90,7 @@ LEFT JOIN log.checkpoints c ON c.journal_id = j.journal_id AND c.projection = $2
 // and, if asked to, repairs the rows that are not as they should be from their events alone. A
 // read model that lags is no gap: messages with events that it has yet to apply are left out.
 // It may be broken off at any moment and called again. A read model that cannot be compared, or
-// repaired, does not keep it from the others; the error tells of all.
+// repaired, does not keep it from the others; the error tells of all but those that are away.
 func (l *Log) CheckCoverage(ctx context.Context, opts CoverageOptions) (CoverageChecked, error) {
 	conn, err := l.pool.Acquire(ctx)
 	if err != nil {
@@ -158,7 +158,9 @@ func (c *coverageCheck) run(ctx context.Context, opts CoverageOptions) error {
 			if err != nil && (ctx.Err() != nil || c.conn.IsClosed() || isTransient(err)) {
 				return err
 			}
-			if err != nil && !isGone(err) {
+			if isAway(err) {
+				c.log.log.Debug("read model waits to be compared", slog.String("projection", m.task.Name), slog.Int64("journal", j), slog.Any("err", err))
+			} else if err != nil && !isGone(err) {
 				faults = append(faults, fmt.Errorf("%s in journal %d: %w", m.task.Name, j, err))
 			}
 		}

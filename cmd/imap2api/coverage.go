@@ -13,7 +13,7 @@ import (
 
 const (
 	coverageEvery = time.Minute     // read models are compared with the journals
-	coverageSoon  = 5 * time.Second // again, where one lagged
+	coverageSoon  = 5 * time.Second // again, where one lagged or another process was at it
 	coverageShare = 50              // comparing takes at most one in so many parts of the time
 	statusWithin  = 5 * time.Second // status compares as much as this allows, and tells the rest as it was found before
 )
@@ -23,8 +23,8 @@ func (s *system) coverage() eventlog.CoverageOptions {
 	return eventlog.CoverageOptions{
 		Tasks: s.tasks,
 		Rows: map[string]eventlog.MessageRows{
-			"mail":   {Table: "message", Threads: true},
-			"search": {Table: "document"},
+			"mail":      {Table: "message", Threads: true},
+			searchModel: {Table: "document"},
 		},
 	}
 }
@@ -41,7 +41,7 @@ func (s *system) keepCoverage(ctx context.Context) {
 		}
 		s.metrics.coverage.repairs(done.Gaps)
 		pause := coverageEvery
-		if done.Lags {
+		if done.Lags || done.Elsewhere {
 			pause = coverageSoon
 		}
 		select {
