@@ -117,9 +117,12 @@ func gapOf(g queries.CoverageGap, repaired int64, at *time.Time) gapStatus {
 	return gapStatus{g.Pending, g.Missing, g.Surplus, g.Altered, repaired, at}
 }
 
-// printCoverage adds a line for each server, and read model that has a row for each email.
+// printCoverage adds a line for each read model that has a row for each email, and one for each
+// server in it.
 func printCoverage(b *strings.Builder, models []modelStatus) {
-	fmt.Fprintln(b, "\nCOVERAGE\tSERVER\tUSER\tJOURNAL\tROWS\tCHECKSUMS\tPENDING\tMISSING\tSURPLUS\tALTERED\tREPAIRED\tCHECKED")
+	var rows strings.Builder
+	fmt.Fprintln(b, "\nCOVERAGE")
+	fmt.Fprintln(&rows, "\nREAD MODEL\tSERVER\tUSER\tJOURNAL\tROWS\tCHECKSUMS\tPENDING\tMISSING\tSURPLUS\tALTERED\tREPAIRED\tCHECKED")
 	for _, m := range models {
 		c := m.Coverage
 		if c == nil {
@@ -131,8 +134,9 @@ func printCoverage(b *strings.Builder, models []modelStatus) {
 			if s.Journal.Checksum != s.ReadModel.Checksum {
 				checksums = s.Journal.Checksum + " " + s.ReadModel.Checksum
 			}
-			fmt.Fprintf(b, "\t%d\t%s\t%d\t%d\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", s.ID, s.User, s.Journal.Emails, s.ReadModel.Emails, checksums,
-				s.Pending, s.Missing, s.Surplus, s.Altered, s.Repaired, s.CheckedAt.Format(time.RFC3339))
+			fmt.Fprintf(&rows, "%s\t%d\t%s\t%d\t%d\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", m.Name, s.ID, s.User, s.Journal.Emails, s.ReadModel.Emails,
+				checksums, s.Pending, s.Missing, s.Surplus, s.Altered, s.Repaired, s.CheckedAt.Format(time.RFC3339))
 		}
 	}
+	b.WriteString(rows.String())
 }
