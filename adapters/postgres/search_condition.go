@@ -18,6 +18,7 @@ type searchCondition struct {
 	rest    []func(*statement) // further conditions on document d
 	terms   []searchTerm       // of query, to be looked up in frequency
 	expect  expectation        // how many documents may match; nil: nothing is known
+	few     bool               // rest holds for the documents of a thread or a Message-ID only
 	// arms are conditions that exclude one another and together are this one, each found by
 	// GIN without reading what it does not find by words alone; nil: there is no such split.
 	arms []searchCondition
@@ -103,7 +104,12 @@ func (x searchCompiler) compile(c queries.Condition) searchCondition {
 	case queries.Text:
 		return x.text(c)
 	}
-	return searchCondition{rest: []func(*statement){plainCondition(c)}}
+	out := searchCondition{rest: []func(*statement){plainCondition(c)}}
+	switch c.(type) {
+	case queries.MsgID, queries.InThread:
+		out.few = true
+	}
+	return out
 }
 
 // maxArms bounds the parts of a search that is split.
@@ -140,6 +146,7 @@ func allOf(parts []searchCondition) searchCondition {
 		out.query = joinQueries(out.query, c.query, " & ")
 		out.without = joinQueries(out.without, c.without, " | ")
 		out.rest = append(out.rest, c.rest...)
+		out.few = out.few || c.few
 		out.terms = append(out.terms, c.terms...)
 		out.expect = rarer(out.expect, c.expect)
 	}

@@ -99,10 +99,14 @@ func (s *documentSearch) key() string {
 	return fmt.Sprintf("%s %#v", st.sql.String(), st.args) // quoted: no value looks like two
 }
 
-// where adds the conditions on document d.
+// where adds the conditions on document d, its words last: they may lie aside.
 func (s *documentSearch) where(st *statement, condition searchCondition) {
 	f := s.filter
-	st.add("\nWHERE d.journal_id = ")
+	st.add("\nWHERE d.journal_id")
+	if condition.query != "" && !condition.few && !s.narrow() {
+		st.add(notAsKey)
+	}
+	st.add(" = ")
 	if len(st.args) == 0 {
 		st.arg(int64(f.Journal))
 	} else {
@@ -112,13 +116,24 @@ func (s *documentSearch) where(st *statement, condition searchCondition) {
 		st.when("d.account_id = ANY(", accountIDs(f.Accounts), "::bigint[])")
 	}
 	st.add(documentNotErased)
-	if query := condition.vectorQuery(); query != "" {
-		st.when("d.words @@ ", query, "::tsquery")
-	}
 	for _, rest := range append(slices.Clip(condition.rest), s.plain()...) {
 		st.add("\n\tAND ")
 		rest(st)
 	}
+	if query := condition.vectorQuery(); query != "" {
+		st.when("d.words @@ ", query, "::tsquery")
+	}
+}
+
+// notAsKey keeps the planner, who may know nothing of a word or what it was long ago, from
+// reading all documents of a journal in place of those that the index of words names: their
+// lexemes lead with the journal.
+const notAsKey = " + 0"
+
+// narrow reports whether a filter names what few documents have, which may be read first.
+func (s *documentSearch) narrow() bool {
+	f := s.filter
+	return f.IDs != nil || f.From != nil || f.To != nil || f.Thread != nil || f.MsgID != nil
 }
 
 // plain returns the filters beside the search.
