@@ -274,6 +274,7 @@ func (k *kill) check() {
 	} else {
 		t.Logf("%d messages, %d ids seen, %d syncs hit; %s", len(server), len(k.seen), k.begun, bytes.TrimSpace(text))
 	}
+	k.until("all mail is covered", func() error { return k.covered(int64(len(server))) })
 	if code, err := k.program.stop(); err != nil || code != exitDone {
 		t.Errorf("serve ended with %d, %v", code, err)
 	}
