@@ -56,6 +56,7 @@ type messageList struct {
 	keys     []orderKey      // of order, and the id unless it is one of them
 	desc     []bool          // of keys
 	search   *documentSearch // nil: none
+	steps    int             // of a walk that tests no more messages; 0: none
 }
 
 func newMessageList(f queries.MessageFilter, byThread bool, order []queries.Order) (*messageList, error) {

@@ -26,14 +26,6 @@ func NewMailReader(pool *pgxpool.Pool, version int, contents *Contents, search *
 	return &MailReader{view{pool: pool, projection: "mail", version: version}, contents, search}
 }
 
-// over returns the view that knows what l asks for.
-func (r *MailReader) over(l *messageList) view {
-	if l.search == nil {
-		return r.view
-	}
-	return r.search.view
-}
-
 // Messages returns the part of the list that p asks for, in the given order and,
 // after it, by id in the direction of its last key. It returns queries.ErrPage
 // for a page past the end, queries.ErrCursor for a cursor of another order.
@@ -61,7 +53,7 @@ func (r *MailReader) byNumber(ctx context.Context, l *messageList, p queries.Pag
 	var count int
 	var rows []listedMessage
 	if !l.none() {
-		err := r.over(l).read(ctx, l.count(&count), l.page(&rows, p.Size, (p.Number-1)*p.Size))
+		err := r.ask(ctx, l, l.count(&count), l.page(&rows, p.Size, (p.Number-1)*p.Size))
 		if err != nil {
 			return queries.Page[queries.Message]{}, err
 		}
@@ -77,7 +69,7 @@ func (r *MailReader) byNumber(ctx context.Context, l *messageList, p queries.Pag
 func (r *MailReader) lastPage(ctx context.Context, l *messageList, p queries.Paging) (queries.Page[queries.Message], error) {
 	var count int
 	if !l.none() {
-		if err := r.over(l).read(ctx, l.count(&count)); err != nil {
+		if err := r.ask(ctx, l, l.count(&count)); err != nil {
 			return queries.Page[queries.Message]{}, err
 		}
 	}
@@ -97,12 +89,8 @@ func (r *MailReader) byCursor(ctx context.Context, l *messageList, p queries.Pag
 	if l.none() {
 		return page, nil
 	}
-	var rows []listedMessage
-	q, err := l.after(&rows, p.Cursor, p.Size)
+	rows, err := r.rowsAfter(ctx, l, p.Cursor, p.Size)
 	if err != nil {
-		return page, err
-	}
-	if err := r.over(l).read(ctx, q); err != nil {
 		return page, err
 	}
 	backward := p.Cursor != nil && p.Cursor.Backward

@@ -120,9 +120,7 @@ func (l *messageList) whereFree(s *statement) {
 		s.when("m.id = ANY(", messageIDs(f.IDs), "::bigint[])")
 	}
 	if l.search != nil {
-		s.add("\n\tAND m.id IN (SELECT d.id FROM document d WHERE d.journal_id = $1 AND ")
-		l.search.condition.whole(s)
-		s.add(")")
+		l.found(s)
 	}
 }
 
@@ -181,7 +179,7 @@ func (l *messageList) rows(s *statement, values []any, backward bool, size, offs
 		}
 		s.add("\nWHERE true")
 	default:
-		s.add(fromMessages)
+		l.from(s, values, backward)
 		if counted {
 			s.add(withCounts)
 		}

@@ -15,12 +15,10 @@ const MaxSteps = maxSteps
 // the words are looked up; 0: they are looked up at once.
 func (r *SearchReader) SearchSteps(ctx context.Context, f queries.MessageFilter, nth int) (int, error) {
 	s := newDocumentSearch(r.lexer, f)
-	var expected, sampled int64
-	if s.condition.query == "" || s.condition.expect == nil {
+	if s.condition.query == "" {
 		return 0, nil
 	}
-	err := r.read(ctx, s.frequencies(&expected, &sampled))
-	return walkSteps(expected, sampled, nth), err
+	return r.steps(ctx, s, nth)
 }
 
 // FindBy finds a page by one plan only: by words, by a walk of steps or, for 0, of all. It reports
@@ -55,3 +53,29 @@ type Statement struct {
 }
 
 func (s Statement) String() string { return fmt.Sprintf("%s %v", s.SQL, s.Args) }
+
+// SearchListStatements returns the statements of a list with a search by the names of their plans, the
+// one that comes before those by words, and how many messages a walk tests; 0: there is none.
+func (r *MailReader) SearchListStatements(ctx context.Context, f queries.MessageFilter, byThread bool, order []queries.Order, size int) (before string, plans map[string]Statement, steps int, err error) {
+	l, err := newMessageList(f, byThread, order)
+	if err != nil {
+		return "", nil, 0, err
+	}
+	l.search = newDocumentSearch(r.search.lexer, f)
+	var rows []listedMessage
+	var n int
+	plans = map[string]Statement{}
+	for name, q := range map[string]question{"count": l.count(&n), "words": l.page(&rows, size, 0)} {
+		plans[name] = Statement{q.sql, q.args}
+	}
+	if l.search.byIndex(l.search.condition) {
+		before = bitmapsOnly.sql
+		steps, err = r.search.steps(ctx, l.search, size+1)
+	}
+	if steps > 0 && !byThread && l.byDate() {
+		l.steps = steps
+		q := l.page(&rows, size, 0)
+		plans["walk"] = Statement{q.sql, q.args}
+	}
+	return before, plans, steps, err
+}

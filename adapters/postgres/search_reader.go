@@ -49,20 +49,18 @@ func (r *SearchReader) Find(ctx context.Context, f queries.MessageFilter, offset
 	if s.condition.query == "" {
 		return r.walkAll(ctx, s, offset, limit)
 	}
-	var expected, sampled int64
-	if s.condition.expect != nil {
-		if err := r.read(ctx, s.frequencies(&expected, &sampled)); err != nil {
-			return nil, 0, err
-		}
+	steps, err := r.steps(ctx, s, offset+limit)
+	if err != nil {
+		return nil, 0, err
 	}
-	if steps := walkSteps(expected, sampled, offset+limit); steps > 0 {
+	if steps > 0 {
 		ids, total, full, err := r.walk(ctx, s, offset, limit, steps)
 		if err != nil || full {
 			return ids, total, err
 		}
 	}
 	var out found
-	err := r.read(ctx, bitmapsOnly, s.byWords(&out, offset, limit))
+	err = r.read(ctx, bitmapsOnly, s.byWords(&out, offset, limit))
 	if err == nil && len(out.ids) == 0 && (offset > 0 || limit == 0) {
 		err = r.read(ctx, bitmapsOnly, s.count(&out.total))
 	}
@@ -89,6 +87,16 @@ func walkSteps(expected, sampled int64, nth int) int {
 		return 0
 	}
 	return int(max(steps, int64(2*nth)))
+}
+
+// steps returns how many documents to test for a page that ends with the nth hit; 0: look up the words.
+func (r *SearchReader) steps(ctx context.Context, s *documentSearch, nth int) (int, error) {
+	if s.condition.expect == nil {
+		return 0, nil
+	}
+	var expected, sampled int64
+	err := r.read(ctx, s.frequencies(&expected, &sampled))
+	return walkSteps(expected, sampled, nth), err
 }
 
 // walk takes the page from the newest documents, and reports whether it was filled there.

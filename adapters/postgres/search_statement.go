@@ -103,7 +103,7 @@ func (s *documentSearch) key() string {
 func (s *documentSearch) where(st *statement, condition searchCondition) {
 	f := s.filter
 	st.add("\nWHERE d.journal_id")
-	if condition.query != "" && !condition.few && !s.narrow() {
+	if s.byIndex(condition) {
 		st.add(notAsKey)
 	}
 	st.add(" = ")
@@ -130,10 +130,12 @@ func (s *documentSearch) where(st *statement, condition searchCondition) {
 // lexemes lead with the journal.
 const notAsKey = " + 0"
 
-// narrow reports whether a filter names what few documents have, which may be read first.
-func (s *documentSearch) narrow() bool {
+// byIndex reports whether a condition is looked up in the index of words: it has a word that must be
+// there, and nothing is asked that few documents have, which may be read first.
+func (s *documentSearch) byIndex(condition searchCondition) bool {
 	f := s.filter
-	return f.IDs != nil || f.From != nil || f.To != nil || f.Thread != nil || f.MsgID != nil
+	narrow := condition.few || f.IDs != nil || f.From != nil || f.To != nil || f.Thread != nil || f.MsgID != nil
+	return condition.query != "" && !narrow
 }
 
 // plain returns the filters beside the search.
