@@ -41,7 +41,7 @@ var testsMayImport = []string{
 }
 
 // helpers are packages for tests; they stay out of the program.
-var helpers = []string{"adapters/postgres/pgtest", "adapters/imapsource/dovecottest", "adapters/adaptertest"}
+var helpers = []string{"adapters/postgres/pgtest", "adapters/imapsource/dovecottest", "adapters/adaptertest", "adapters/meili/meilitest"}
 
 // A listed package, as go list describes it.
 type listed struct {

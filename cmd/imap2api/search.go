@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -44,9 +48,12 @@ func (s *system) preferMeilisearch() error {
 	if c.search == "builtin" || c.meilisearchURL == "" {
 		return nil
 	}
-	var err error
+	prefix, err := s.indexPrefix()
+	if err != nil {
+		return err
+	}
 	s.meili, err = meili.New(meili.Options{
-		URL: c.meilisearchURL, APIKey: c.meilisearchKey, Words: lexeme.Words, Query: lexeme.Query,
+		URL: c.meilisearchURL, APIKey: c.meilisearchKey, Prefix: prefix, Words: lexeme.Words, Query: lexeme.Query,
 		WordsVersion: lexeme.Version, Now: now, Logger: s.log,
 	})
 	if err != nil {
@@ -59,6 +66,32 @@ func (s *system) preferMeilisearch() error {
 		},
 	})))
 	return nil
+}
+
+const identityOfDatabase = `
+SELECT system_identifier::text || ' ' || (SELECT oid FROM pg_database WHERE datname = current_database())
+FROM pg_control_system()`
+
+// indexPrefix is of this database alone: several may share one Meilisearch. One that was
+// restored elsewhere is another, and makes its indexes anew.
+func (s *system) indexPrefix() (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var identity string
+	if err := s.db.pool.QueryRow(ctx, identityOfDatabase).Scan(&identity); err != nil {
+		return "", fmt.Errorf("name indexes of meilisearch: %w", err)
+	}
+	sum := sha256.Sum256([]byte(identity))
+	return "imap2api-" + hex.EncodeToString(sum[:6]), nil
+}
+
+// verifiable are the read models that can be compared now: a Meilisearch that is away holds nothing up.
+func (s *system) verifiable(ctx context.Context) []projections.Task {
+	if s.meili == nil || s.meili.Status(ctx).Available {
+		return s.tasks
+	}
+	s.log.Warn("meilisearch is away, its read model is not compared")
+	return slices.DeleteFunc(slices.Clone(s.tasks), func(t projections.Task) bool { return t.Name == meiliModel })
 }
 
 // engines are those that answer searches.
@@ -81,6 +114,7 @@ type meiliStatus struct {
 	URL       string           `json:"url"`
 	Available bool             `json:"available"`
 	Error     string           `json:"error"`
+	Trouble   string           `json:"trouble"` // why what was written last cannot be found
 	Version   string           `json:"version"`
 	Documents map[string]int64 `json:"documents"` // by index
 }
@@ -90,7 +124,7 @@ func (s *system) searchStatus(ctx context.Context) searchStatus {
 		return searchStatus{Engine: "builtin"}
 	}
 	m := s.meili.Status(ctx)
-	out := searchStatus{"meilisearch", &meiliStatus{m.URL, m.Available, m.Error, m.Version, m.Indexes}}
+	out := searchStatus{"meilisearch", &meiliStatus{m.URL, m.Available, m.Error, m.Trouble, m.Version, m.Indexes}}
 	if !m.Available {
 		out.Engine = "builtin"
 	}
@@ -104,6 +138,8 @@ func (s searchStatus) String() string {
 		return "search: built in"
 	case !m.Available:
 		return fmt.Sprintf("search: built in, since Meilisearch at %s is away: %s", m.URL, m.Error)
+	case m.Trouble != "":
+		return fmt.Sprintf("search: Meilisearch %s at %s, whose last writes failed: %s", m.Version, m.URL, m.Trouble)
 	default:
 		return fmt.Sprintf("search: Meilisearch %s at %s", m.Version, m.URL)
 	}

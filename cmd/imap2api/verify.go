@@ -41,7 +41,7 @@ func runVerify(ctx context.Context, in *invocation) error {
 	if heads {
 		return s.printHeads(ctx, in)
 	}
-	opts := eventlog.VerifyOptions{Tasks: s.tasks}
+	opts := eventlog.VerifyOptions{Tasks: s.verifiable(ctx)}
 	if opts.Journals, err = s.journalsOf(ctx, user); err != nil {
 		return err
 	}
