@@ -38,7 +38,8 @@ type memLog struct {
 	touched    map[domain.ThreadID]*events.ThreadUpdated
 	quarantine map[placeKey]QuarantineRow
 	raws       map[[32]byte]bool
-	rows       []Row // of other kinds than those above
+	parts      []events.UIDRun // of the mapping of a reset that goes on
+	rows       []Row           // of other kinds than those above
 	updates    int
 	refused    error // decisions that the real journal would refuse, or that are wrong
 	// fault is asked at each decision that changes something; before says whether it
@@ -260,23 +261,29 @@ func (l *memLog) touch(m events.Message) {
 	}
 }
 
-// reset carries out one part of a mapping; parts of one mailbox follow one another.
+// reset carries out a mapping; the parts of one follow one another and are about the same UIDs.
 func (l *memLog) reset(e events.MailboxReset, last bool) error {
+	l.parts = append(l.parts, e.Mapping...)
+	if !last {
+		return nil
+	}
+	runs := l.parts
+	l.parts = nil
 	moved := map[placeKey]domain.Known{}
-	for _, r := range e.Mapping {
+	for _, r := range runs {
 		for i := range domain.UID(r.Count) {
 			from, to := placeKey{e.Mailbox, r.From + i}, placeKey{e.Mailbox, r.To + i}
 			k, ok := l.messages[from]
-			if !ok {
-				return fmt.Errorf("reset of mailbox %d names UID %d", e.Mailbox, from.uid)
+			if _, taken := moved[to]; !ok || taken {
+				return fmt.Errorf("reset of mailbox %d moves UID %d, there %v, to %d, taken %v", e.Mailbox, from.uid, ok, to.uid, taken)
 			}
 			delete(l.messages, from)
 			k.UID = to.uid
 			moved[to] = k
 		}
 	}
-	if last && len(l.uids(e.Mailbox)) > 0 {
-		return fmt.Errorf("reset of mailbox %d leaves UIDs %v", e.Mailbox, l.uids(e.Mailbox))
+	if left := l.uids(e.Mailbox); len(left) > 0 {
+		return fmt.Errorf("reset of mailbox %d leaves UIDs %v", e.Mailbox, left)
 	}
 	maps.Copy(l.messages, moved)
 	b := l.mailboxes[e.Mailbox]

@@ -16,16 +16,14 @@ import (
 
 // memMessage is a message on the model server. Its number stays with it wherever it goes.
 type memMessage struct {
-	number  int
-	raw     []byte
-	msgID   string
-	flags   []domain.Flag
-	date    time.Time
-	modSeq  domain.ModSeq
-	refuse  int     // so many more times the server does not give it
-	home    *memBox // where it was at the last run
-	changed bool    // since then: it moved in a way that nobody can follow
-	hops    int     // since then
+	number int
+	raw    []byte
+	msgID  string
+	flags  []domain.Flag
+	date   time.Time
+	modSeq domain.ModSeq
+	refuse int // so many more times the server does not give it
+	hops   int // since its id was checked
 }
 
 type memBox struct {
@@ -35,7 +33,7 @@ type memBox struct {
 	role     domain.Role
 	noSelect bool
 	messages map[domain.UID]*memMessage
-	reset    bool // since the last run
+	reset    bool // since ids were checked
 }
 
 // memServer is a plain model of an IMAP server.
@@ -44,6 +42,7 @@ type memServer struct {
 	condstore bool
 	validity  domain.UIDValidity
 	number    int
+	failed    bool // it refused a command on one mailbox
 	conns     int
 	commands  []string // that the last connection sent
 	// meanwhile is called before each command: others change mailboxes.
@@ -112,7 +111,6 @@ func (s *memServer) move(from domain.MailboxName, uid domain.UID, to domain.Mail
 	m := s.boxes[from].messages[uid]
 	s.expunge(from, uid)
 	m.hops++
-	m.changed = m.changed || s.boxes[from].reset || s.boxes[to].reset
 	s.append(to, m)
 }
 
@@ -121,7 +119,6 @@ func (s *memServer) rename(from, to domain.MailboxName) {
 	delete(s.boxes, from)
 	for _, m := range s.boxes[to].messages {
 		m.hops++
-		m.changed = m.changed || s.boxes[to].reset
 	}
 }
 
@@ -131,13 +128,7 @@ func (s *memServer) newValidity(name domain.MailboxName, shift domain.UID) {
 	s.validity++
 	old := b.messages
 	b.validity, b.next, b.messages, b.modSeq, b.reset = s.validity, 1+shift, map[domain.UID]*memMessage{}, 1, true
-	for _, other := range s.boxes {
-		for _, m := range other.messages {
-			m.changed = m.changed || m.home == b
-		}
-	}
 	for _, uid := range slices.Sorted(maps.Keys(old)) {
-		old[uid].changed = old[uid].changed || old[uid].hops > 0
 		s.append(name, old[uid])
 	}
 }
@@ -163,8 +154,9 @@ func (s *memServer) status(b *memBox) domain.MailboxStatus {
 
 // memConn is a login on a memServer.
 type memConn struct {
-	s    *memServer
-	open domain.MailboxName
+	s        *memServer
+	open     domain.MailboxName
+	validity domain.UIDValidity // of the mailbox when it was opened; 0 while it is being opened
 }
 
 func (c *memConn) command(name string) error {
@@ -172,17 +164,28 @@ func (c *memConn) command(name string) error {
 		c.s.meanwhile()
 	}
 	c.s.commands = append(c.s.commands, name+" "+string(c.open))
-	if c.s.fail != nil {
-		return c.s.fail(name, c.open)
+	return c.refuse(name)
+}
+
+// refuse returns the injected answer to a command.
+func (c *memConn) refuse(name string) error {
+	if c.s.fail == nil {
+		return nil
 	}
-	return nil
+	err := c.s.fail(name, c.open)
+	c.s.failed = c.s.failed || err != nil
+	return err
 }
 
 // box returns the mailbox that is open.
 func (c *memConn) box() (*memBox, error) {
 	b := c.s.boxes[c.open]
+	c.s.failed = c.s.failed || b == nil || c.validity != 0 && c.validity != b.validity
 	if b == nil || b.noSelect {
 		return nil, &SourceError{Code: CodeFolderMissing, Message: "The folder is gone."}
+	}
+	if c.validity != 0 && c.validity != b.validity { // no server goes on with other UIDs
+		return nil, &SourceError{Code: CodeProtocolError, Message: "The folder was replaced while it was read."}
 	}
 	return b, nil
 }
@@ -201,7 +204,7 @@ func (c *memConn) List(context.Context) ([]domain.Listed, error) {
 }
 
 func (c *memConn) Examine(_ context.Context, name domain.MailboxName) (domain.MailboxStatus, error) {
-	c.open = name
+	c.open, c.validity = name, 0
 	if err := c.command("EXAMINE"); err != nil {
 		return domain.MailboxStatus{}, err
 	}
@@ -209,6 +212,7 @@ func (c *memConn) Examine(_ context.Context, name domain.MailboxName) (domain.Ma
 	if err != nil {
 		return domain.MailboxStatus{}, err
 	}
+	c.validity = b.validity
 	return c.s.status(b), nil
 }
 
@@ -275,10 +279,8 @@ func (c *memConn) Fetch(ctx context.Context, uids domain.UIDSet, _ int64, fn fun
 			missing = append(missing, Missing{UID: uid, Reason: "Server error while fetching."})
 			return nil
 		}
-		if c.s.fail != nil {
-			if err := c.s.fail("BODY", c.open); err != nil {
-				return err
-			}
+		if err := c.refuse("BODY"); err != nil {
+			return err
 		}
 		return fn(FetchedMessage{
 			UID: uid, Flags: slices.Clone(m.flags), InternalDate: m.date, ModSeq: m.modSeq,

@@ -79,7 +79,10 @@ type accountRun struct {
 	threadID  *idBlock
 	mailboxes []*mailboxRun // in the order in which they are synced
 	gone      []domain.Mailbox
+	goneNow   []domain.MailboxID     // since the list before
+	looks     int                    // begun; 1 in the first
 	removed   []events.MailboxResult // of those gone that had messages
+	missing   []string               // warnings of the last list
 	warnings  []string
 	failures  int
 	now       time.Time
@@ -92,8 +95,8 @@ func (h *SyncAccountHandler) Handle(ctx context.Context, run Run, p *progress) e
 	settings, login, noLogin := h.passwords.AccountLogin(ctx, run.Journal, run.Account)
 	r := &accountRun{
 		SyncAccountHandler: h, Run: run, settings: settings, progress: p, now: h.opts.Now(),
-		messageID: &idBlock{journal: h.journal, kind: domain.IDMessage},
-		threadID:  &idBlock{journal: h.journal, kind: domain.IDThread},
+		looks: 1, messageID: &idBlock{journal: h.journal, kind: domain.IDMessage},
+		threadID: &idBlock{journal: h.journal, kind: domain.IDThread},
 	}
 	if err := r.recordStart(ctx); err != nil {
 		return err
@@ -156,17 +159,20 @@ func (r *accountRun) run(ctx context.Context, login Login) error {
 	if err := r.list(ctx); err != nil {
 		return err
 	}
-	known := slices.ContainsFunc(r.mailboxes, func(m *mailboxRun) bool { return m.state.UIDNext > 0 })
-	if !known {
-		if err := r.firstRound(ctx); err != nil {
+	begun := slices.ContainsFunc(r.mailboxes, func(m *mailboxRun) bool { return m.state.WindowKey != "" })
+	first := !slices.ContainsFunc(r.mailboxes, func(m *mailboxRun) bool { return m.state.UIDNext > 0 })
+	if !begun && len(r.mailboxes) > 0 { // nothing is stored that could have moved there
+		if err := r.firstRound(ctx, r.mailboxes[:1]); err != nil {
 			return err
 		}
 	}
-	if err := r.observeAll(ctx); err != nil {
+	if err := r.observe(ctx); err != nil {
 		return err
 	}
-	if err := r.moves(ctx); err != nil {
-		return err
+	if first {
+		if err := r.firstRound(ctx, r.mailboxes); err != nil {
+			return err
+		}
 	}
 	for _, m := range r.mailboxes {
 		if err := r.each(ctx, m, r.level); err != nil {

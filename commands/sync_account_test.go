@@ -438,8 +438,10 @@ func TestRemovedIsNoSuccess(t *testing.T) {
 	delete(w.server.boxes, "Work")
 	w.server.add("INBOX", "hello")
 	w.server.fail = in("EXAMINE", "", &SourceError{Code: CodeProtocolError, Message: "No."})
-	if end, err := w.try(t.Context()); err != nil || end.Status != "error" || end.Total != 1 || end.Deleted != 1 {
-		t.Errorf("%v: %+v", err, end)
+	for n := range 2 { // the mail may have been moved into the one that cannot be read
+		if end, err := w.try(t.Context()); err != nil || end.Status != "error" || end.Total != 1 || end.Deleted != n {
+			t.Errorf("%v: %+v", err, end)
+		}
 	}
 }
 

@@ -17,7 +17,7 @@ func (r *accountRun) archives(m *mailboxRun) bool {
 
 // archived returns the mailbox of all mail, an empty one if it is not synced as such.
 func (r *accountRun) archived() *mailboxRun {
-	if i := slices.IndexFunc(r.mailboxes, r.archives); i >= 0 && !r.mailboxes[i].reset {
+	if i := slices.IndexFunc(r.mailboxes, r.archives); i >= 0 {
 		return r.mailboxes[i]
 	}
 	return &mailboxRun{}
@@ -68,7 +68,7 @@ func (r *accountRun) knownByKey(ctx context.Context, keys []domain.Key, fn func(
 func (r *accountRun) stillThere(k KnownAt) bool {
 	for _, o := range r.mailboxes {
 		if o.state.ID == k.Mailbox {
-			return o.skip || !o.looked || o.server.Contains(k.UID)
+			return o.skip || o.lookedAt == 0 || o.server.Contains(k.UID)
 		}
 	}
 	return !slices.ContainsFunc(r.gone, func(g domain.Mailbox) bool { return g.ID == k.Mailbox })

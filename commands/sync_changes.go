@@ -18,7 +18,7 @@ func (r *accountRun) flags(ctx context.Context, m *mailboxRun) error {
 		return nil
 	}
 	after := domain.ModSeq(0)
-	if m.state.Level && m.state.ModSeq > 0 && m.status.ModSeq > 0 && !m.reset {
+	if m.state.Level && m.state.ModSeq > 0 && m.status.ModSeq > 0 {
 		if m.status.ModSeq == m.state.ModSeq {
 			return nil
 		}

@@ -109,7 +109,7 @@ func (r *accountRun) end() events.SyncEnd {
 		slices.SortStableFunc(results, func(a, b events.MailboxResult) int { return failedFirst(a) - failedFirst(b) })
 	}
 	end.Mailboxes = within(results, maxResults, octetsResults)
-	end.Warnings = within(r.warnings, maxResults, octetsOfWarning)
+	end.Warnings = within(slices.Concat(r.missing, r.warnings), maxResults, octetsOfWarning)
 	return end
 }
 

@@ -23,7 +23,7 @@ func (r *accountRun) fetch(ctx context.Context, m *mailboxRun, uids domain.UIDSe
 	}
 	got := line.stored
 	m.known = m.known.Union(got)
-	m.todo = m.todo.Minus(got)
+	m.come, m.todo = m.come.Minus(got), m.todo.Minus(got)
 	if noted := r.quarantine(ctx, m, missing); noted != nil {
 		return noted
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/imap2api/imap2api/domain"
@@ -22,20 +23,26 @@ type mailboxRun struct {
 	server   domain.UIDSet        // all UIDs there
 	known    domain.UIDSet        // stored
 	vanished domain.UIDSet        // stored and no longer there
-	todo     domain.UIDSet        // to be fetched
+	come     domain.UIDSet        // not stored, in the window or newer than the checkpoint: perhaps moved here
+	todo     domain.UIDSet        // of come: to be fetched
 	retried  domain.UIDSet        // of todo: from the quarantine
 	settled  domain.UIDSet        // in quarantine, and not to be had there or stored by now
-	reset    bool                 // UIDVALIDITY has changed
-	short    bool                 // something of the window could not be had
-	another  bool                 // the account is on another server, or another user's
-	looked   bool                 // server, known, vanished and todo are filled in
+	fresh    domain.UIDSet        // of vanished: since the look before
+	arrived  domain.UIDSet        // of come: since the look before
+	escaped  bool                 // something may have come and gone on since the look before
+	reason   string               // why messages vanished; "": nobody knows
+	short    bool                 // something was left to the next run
+	held     bool                 // what vanished was
+	stale    bool                 // listed with other numbers than before the last look
+	lookedAt int                  // the look that filled in the above; 0: none
+	early    bool                 // its newest messages were fetched before the others
 }
 
 // updateBatch is how many events a decision of a sync has at most.
 const updateBatch = 500
 
-// list lists the mailboxes of the server, records which came and went, and
-// orders those to be synced: INBOX, Sent, then by name.
+// list lists the mailboxes of the server, records which came, notes which went, and
+// orders those to be synced: INBOX, Sent, then by name. Listed again, those that have other messages are stale.
 func (r *accountRun) list(ctx context.Context) error {
 	listed, err := r.conn.List(ctx)
 	if err != nil {
@@ -44,11 +51,12 @@ func (r *accountRun) list(ctx context.Context) error {
 	if len(listed) == 0 { // RFC 9051 section 5.1: there is always an INBOX
 		return &SourceError{Code: CodeProtocolError, Message: "The mail server lists no folders."}
 	}
+	r.missing = nil
 	listed = domain.WithRoles(r.fit(listed))
 	selection := domain.Selection{Names: r.settings.Folders, NoTrash: r.settings.ExcludeTrash}
 	selected, missing := selection.Select(listed)
 	for _, name := range missing {
-		r.warnings = append(r.warnings, fmt.Sprintf("There is no folder %q.", name))
+		r.missing = append(r.missing, fmt.Sprintf("There is no folder %q.", name))
 	}
 	stored, err := r.state.Mailboxes(ctx, r.Journal, r.Account)
 	if err != nil {
@@ -61,27 +69,62 @@ func (r *accountRun) list(ctx context.Context) error {
 	if err := r.recordFound(ctx, listed, selected, byName); err != nil {
 		return err
 	}
+	before := r.mailboxes
+	r.mailboxes = nil
 	for _, l := range listed {
 		if l.NoSelect {
 			continue // RFC 9051 section 6.3.5: a name with others below it stays when its mail is deleted
 		}
-		m := byName[l.Name]
-		delete(byName, l.Name)
 		if selected[l.Name] {
-			r.mailboxes = append(r.mailboxes, &mailboxRun{
-				listed: l, state: m, result: events.MailboxResult{Name: string(l.Name), Status: "pending"},
-			})
+			r.mailboxes = append(r.mailboxes, runOf(before, byName[l.Name], l))
 		}
+		delete(byName, l.Name)
 	}
-	for _, m := range byName {
-		r.gone = append(r.gone, m)
-	}
-	slices.SortFunc(r.gone, func(a, b domain.Mailbox) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortStableFunc(r.mailboxes, func(a, b *mailboxRun) int {
 		return cmp.Or(cmp.Compare(rank(a.listed), rank(b.listed)), cmp.Compare(a.listed.Name, b.listed.Name))
 	})
-	r.progress.update(func(p *SyncProgress) { p.MailboxesTotal = len(r.mailboxes) })
+	r.noteGone(slices.Collect(maps.Values(byName)), before)
 	return nil
+}
+
+// runOf returns the run of a mailbox that was listed: that of the list before, if there is one.
+func runOf(before []*mailboxRun, m domain.Mailbox, l domain.Listed) *mailboxRun {
+	i := slices.IndexFunc(before, func(o *mailboxRun) bool { return o.state.ID == m.ID })
+	if i < 0 {
+		return &mailboxRun{listed: l, state: m, stale: true, result: events.MailboxResult{Name: string(l.Name), Status: "pending"}}
+	}
+	run := before[i]
+	run.stale = run.stale || !sameMessages(run.listed.Status, l.Status)
+	run.listed = l
+	return run
+}
+
+// noteGone notes which mailboxes are stored and not listed, and drops the runs of those listed before.
+func (r *accountRun) noteGone(gone []domain.Mailbox, before []*mailboxRun) {
+	r.goneNow = nil
+	for _, g := range gone {
+		if !slices.ContainsFunc(r.gone, func(o domain.Mailbox) bool { return o.ID == g.ID }) {
+			r.goneNow = append(r.goneNow, g.ID)
+		}
+	}
+	r.gone = gone
+	slices.SortFunc(r.gone, func(a, b domain.Mailbox) int { return cmp.Compare(a.Name, b.Name) })
+	planned, done := 0, 0
+	for _, m := range before {
+		if slices.Contains(r.mailboxes, m) {
+			continue
+		}
+		planned += m.todo.Count()
+		if m.skip {
+			done++
+		}
+		if m.result.Moved > 0 {
+			r.removed = append(r.removed, m.result)
+		}
+	}
+	r.progress.update(func(p *SyncProgress) {
+		p.MailboxesTotal, p.MailboxesDone, p.MessagesTotal = len(r.mailboxes), p.MailboxesDone-done, p.MessagesTotal-planned
+	})
 }
 
 // rank orders mailboxes: what people look at first, and the one that has all the others' mail last.
@@ -147,7 +190,7 @@ func (r *accountRun) fit(listed []domain.Listed) []domain.Listed {
 		if len(l.Name) <= maxName {
 			return false
 		}
-		r.warnings = append(r.warnings, fmt.Sprintf("A folder is left out, because its name is too long: %.100q.", string(l.Name)))
+		r.missing = append(r.missing, fmt.Sprintf("A folder is left out, because its name is too long: %.100q.", string(l.Name)))
 		return true
 	})
 }
@@ -171,17 +214,8 @@ func (r *accountRun) record(ctx context.Context, all []events.Event, rows ...Row
 
 // level brings one mailbox level: flags, what is gone, what is new, then the checkpoint.
 func (r *accountRun) level(ctx context.Context, m *mailboxRun) error {
-	status, err := r.conn.Examine(ctx, m.listed.Name)
-	if err != nil {
+	if err := r.open(ctx, m); err != nil {
 		return err
-	}
-	if status.UIDValidity != m.status.UIDValidity {
-		return &SourceError{Code: CodeProtocolError, Message: "The folder was replaced while it was read."}
-	}
-	if m.reset {
-		if err := r.heal(ctx, m); err != nil {
-			return err
-		}
 	}
 	if r.archives(m) {
 		if err := r.keepArchived(ctx, m); err != nil {
@@ -191,7 +225,7 @@ func (r *accountRun) level(ctx context.Context, m *mailboxRun) error {
 	if err := r.flags(ctx, m); err != nil {
 		return err
 	}
-	if err := r.expunge(ctx, m.state, m.vanished, events.ReasonExpunged, &m.result); err != nil {
+	if err := r.expunge(ctx, m.state, m.vanished, cmp.Or(m.reason, events.ReasonExpunged), &m.result); err != nil {
 		return err
 	}
 	if err := r.fetch(ctx, m, m.todo); err != nil {
@@ -206,6 +240,15 @@ func (r *accountRun) level(ctx context.Context, m *mailboxRun) error {
 	return r.record(ctx, nil, rows...)
 }
 
+// open examines a mailbox that was looked at.
+func (r *accountRun) open(ctx context.Context, m *mailboxRun) error {
+	status, err := r.conn.Examine(ctx, m.listed.Name)
+	if err == nil && status.UIDValidity != m.status.UIDValidity {
+		return &SourceError{Code: CodeProtocolError, Message: "The folder was replaced while it was read."}
+	}
+	return err
+}
+
 // checkpoint returns what the next run may rely on. HIGHESTMODSEQ and EXISTS are those of the time
 // before anything was read: what changed since is seen again.
 func (r *accountRun) checkpoint(m *mailboxRun) domain.Mailbox {
@@ -215,5 +258,8 @@ func (r *accountRun) checkpoint(m *mailboxRun) domain.Mailbox {
 	c.UIDNext = max(m.status.UIDNext, m.server.Max()+1)
 	c.WindowKey = r.windowKey() + r.loginKey()
 	c.Level = !m.short && int(m.status.Messages) == m.server.Count()
+	if m.held {
+		return r.held(c)
+	}
 	return c
 }

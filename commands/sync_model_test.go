@@ -3,7 +3,6 @@ package commands
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -149,94 +148,8 @@ func (w *world) check() {
 	}
 }
 
-// errOurs is a fault of the program.
-var errOurs = errors.New("a fault of ours")
-
-// story is random operations on a server.
-type story struct {
-	*rand.Rand
-	*world
-	named  int
-	ids    map[int]domain.MessageID // of the messages by their numbers, after the last run
-	copied map[[32]byte]bool        // messages that there were two of
-}
-
-func (s *story) boxName() domain.MailboxName {
-	names := slices.Sorted(maps.Keys(s.server.boxes))
-	return names[s.IntN(len(names))]
-}
-
-// pick returns a message of a random mailbox; ok is false if it is empty.
-func (s *story) pick() (name domain.MailboxName, uid domain.UID, ok bool) {
-	name = s.boxName()
-	uids := slices.Sorted(maps.Keys(s.server.boxes[name].messages))
-	if len(uids) == 0 {
-		return name, 0, false
-	}
-	return name, uids[s.IntN(len(uids))], true
-}
-
-// act does one thing on the server.
-func (s *story) act() {
-	if len(s.server.boxes) == 0 {
-		return
-	}
-	name, uid, ok := s.pick()
-	switch at := s.IntN(40); {
-	case at < 12 || !ok:
-		s.arrive(s.boxName())
-	case at < 20:
-		all := []domain.Flag{domain.FlagSeen, domain.FlagFlagged, "$Junk", domain.FlagAnswered}
-		s.server.setFlags(name, uid, all[s.IntN(4)], all[s.IntN(4)])
-	case at < 25:
-		s.server.expunge(name, uid)
-	case at < 34:
-		s.server.move(name, uid, s.boxName())
-	case at < 36:
-		s.changeBoxes(name)
-	case at < 37:
-		s.server.newValidity(name, domain.UID(s.IntN(2)*s.IntN(5)))
-	default:
-		s.server.boxes[name].messages[uid].refuse = s.IntN(3)
-	}
-}
-
-// arrive appends a message: new, without a Message-ID, or a copy.
-func (s *story) arrive(name domain.MailboxName) {
-	switch s.IntN(8) {
-	case 0:
-		s.server.append(name, s.server.newMessage("", "none"))
-	case 1:
-		if from, uid, ok := s.pick(); ok {
-			m := *s.server.boxes[from].messages[uid]
-			s.copied[sha256.Sum256(m.raw)] = true
-			s.server.number++
-			m.number, m.hops, m.changed = s.server.number, 0, false
-			s.server.append(name, &m)
-		}
-	default:
-		for range 1 + s.IntN(4) {
-			s.server.add(name, "hello")
-		}
-	}
-}
-
-// changeBoxes makes, renames or deletes a mailbox. No name comes back.
-func (s *story) changeBoxes(name domain.MailboxName) {
-	s.named++
-	fresh := domain.MailboxName(fmt.Sprint("Box", s.named))
-	switch at := s.IntN(3); {
-	case at == 0 && len(s.server.boxes) < 6 || name == "INBOX":
-		s.server.create(fresh)
-	case at == 1:
-		delete(s.server.boxes, name)
-	default:
-		s.server.rename(name, fresh)
-	}
-}
-
-// checkIDs checks that messages kept their ids since the last run, and remembers
-// them. One that is not alone with its trace may have been taken for its copy.
+// checkIDs checks that messages kept their ids since it was called last, and remembers them. One
+// that is not alone with its trace may have been taken for its copy.
 func (s *story) checkIDs(quiet bool) {
 	s.t.Helper()
 	_, ids := s.stored()
@@ -245,17 +158,28 @@ func (s *story) checkIDs(quiet bool) {
 		for uid, m := range b.messages {
 			id := ids[fmt.Sprint(name, " ", b.validity, "/", uid)]
 			before, known := s.ids[m.number]
-			sure := m.hops == 0 && !b.reset ||
-				!s.copied[sha256.Sum256(m.raw)] && !m.changed && (m.hops == 0 || m.msgID != "" && !b.reset)
-			if quiet && known && sure && before != id {
+			stayed, alone := m.hops == 0, !s.copied[sha256.Sum256(m.raw)]
+			sure := stayed && !b.reset || alone && m.msgID != "" && !s.failed || alone && stayed && quiet
+			if known && sure && before != id {
 				s.t.Fatalf("sync %d: message %d in %s/%d has id %d, had %d", s.syncs, m.number, name, uid, id, before)
 			}
-			now[m.number] = id
-			m.hops, m.changed, m.home = 0, false, b
+			now[m.number], m.hops = id, 0
 		}
 		b.reset = false
 	}
-	s.ids = now
+	s.ids, s.failed = now, false
+}
+
+// checkOnce checks that no message that can be recognised was fetched twice, wherever it went.
+func (s *story) checkOnce() {
+	s.t.Helper()
+	fetched := map[[32]byte]int{}
+	for _, e := range since[events.MessageFetched](s.world, 0) {
+		sum := [32]byte(e.SHA256)
+		if fetched[sum]++; fetched[sum] > 1 && e.MsgID != "" && !s.copied[sum] {
+			s.t.Fatalf("message %q was fetched twice, then as %d from %s/%d", e.MsgID, e.ID, e.Folder, e.UID)
+		}
+	}
 }
 
 // TestSyncModel lets random things happen on a server between runs and during
@@ -274,6 +198,7 @@ func TestSyncModel(t *testing.T) {
 			t.Parallel()
 			s := &story{Rand: rand.New(rand.NewPCG(seed, 1)), world: newWorld(t, "INBOX", "Sent", "Work"), ids: map[int]domain.MessageID{}, copied: map[[32]byte]bool{}}
 			s.server.condstore = seed%4 != 1
+			failed := false
 			for round := range 12 {
 				quiet := round == 0 || s.IntN(2) == 0
 				for range s.IntN(25) {
@@ -288,9 +213,13 @@ func TestSyncModel(t *testing.T) {
 				} else {
 					s.broken()
 				}
+				failed = failed || s.failed
 				s.settle(quiet)
 				s.check()
 				s.checkIDs(quiet)
+				if !failed {
+					s.checkOnce()
+				}
 			}
 		})
 	}
@@ -319,7 +248,7 @@ func (s *story) broken() {
 			return nil, false
 		}
 	}
-	if server := fork(); s.IntN(2) == 0 {
+	if server := fork(); s.IntN(3) == 0 {
 		codes := []string{CodeProtocolError, CodeThrottled, CodeTimeout, CodeFolderMissing}
 		s.server.fail = func(string, domain.MailboxName) error {
 			if server.IntN(rate) == 0 {
@@ -328,7 +257,9 @@ func (s *story) broken() {
 			return nil
 		}
 	}
+	s.server.failed = false
 	_, _ = s.try(s.t.Context())
+	s.failed = s.server.failed
 	s.server.meanwhile, s.log.fault, s.server.fail = nil, nil, nil
 }
 

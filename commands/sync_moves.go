@@ -34,8 +34,12 @@ func (r *accountRun) moves(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	news := len(r.goneNow) > 0 || slices.ContainsFunc(r.mailboxes, func(m *mailboxRun) bool { return len(m.fresh) > 0 })
 	for _, m := range r.mailboxes {
-		if m.skip || m.reset || len(m.todo) == 0 || len(gone) == 0 && (r.archives(m) || len(r.archived().known) == 0) {
+		if m.skip || len(m.come) == 0 || len(gone) == 0 && (r.archives(m) || len(r.archived().known) == 0) {
+			continue
+		}
+		if m.lookedAt < r.looks && !news {
 			continue
 		}
 		if err := r.each(ctx, m, func(ctx context.Context, m *mailboxRun) error { return r.movesInto(ctx, m, gone) }); err != nil {
@@ -84,17 +88,15 @@ func (r *accountRun) collectLeft(ctx context.Context) (map[trace][]left, error) 
 
 // movesInto records the messages that moved into m.
 func (r *accountRun) movesInto(ctx context.Context, m *mailboxRun, gone map[trace][]left) error {
-	if _, err := r.conn.Examine(ctx, m.listed.Name); err != nil {
+	status, err := r.conn.Examine(ctx, m.listed.Name)
+	if err != nil {
 		return err
 	}
-	arrived := map[trace][]domain.UID{}
-	err := r.conn.Headers(ctx, m.todo, func(h MessageHead) error {
-		if key := domain.MsgKey(h.MsgID); key != (domain.Key{}) {
-			t := trace{key, h.Size, h.InternalDate.UTC()}
-			arrived[t] = append(arrived[t], h.UID)
-		}
+	if status.UIDValidity != m.status.UIDValidity {
+		m.escaped = true // it is listed as another now
 		return nil
-	})
+	}
+	arrived, err := r.arrivedIn(ctx, m)
 	if err != nil {
 		return err
 	}
@@ -120,6 +122,22 @@ func (r *accountRun) movesInto(ctx context.Context, m *mailboxRun, gone map[trac
 		}
 	}
 	return nil
+}
+
+// arrivedIn returns what is new in a mailbox, by its trace.
+func (r *accountRun) arrivedIn(ctx context.Context, m *mailboxRun) (map[trace][]domain.UID, error) {
+	arrived := map[trace][]domain.UID{}
+	heads := 0
+	err := r.conn.Headers(ctx, m.come, func(h MessageHead) error {
+		heads++
+		if key := domain.MsgKey(h.MsgID); key != (domain.Key{}) {
+			t := trace{key, h.Size, h.InternalDate.UTC()}
+			arrived[t] = append(arrived[t], h.UID)
+		}
+		return nil
+	})
+	m.escaped = m.escaped || heads < m.come.Count()
+	return arrived, err
 }
 
 // pair matches messages that left with those that arrived, if there is one of
@@ -200,8 +218,9 @@ func movedTo(acc domain.AccountID, to domain.Mailbox, uid domain.UID, l left, k 
 // settleMoves takes what has moved out of what is to be done.
 func (r *accountRun) settleMoves(m *mailboxRun, moved []domain.UID, pairs map[domain.UID]left) {
 	m.result.Moved += len(moved)
-	m.todo = m.todo.Minus(domain.UIDs(moved...))
-	m.known = m.known.Union(domain.UIDs(moved...))
+	here := domain.UIDs(moved...)
+	planned := m.todo.Intersect(here).Count()
+	m.come, m.todo, m.known = m.come.Minus(here), m.todo.Minus(here), m.known.Union(here)
 	for _, uid := range moved {
 		for _, o := range r.mailboxes {
 			if o.state.ID == pairs[uid].from.ID {
@@ -210,5 +229,5 @@ func (r *accountRun) settleMoves(m *mailboxRun, moved []domain.UID, pairs map[do
 			}
 		}
 	}
-	r.progress.update(func(p *SyncProgress) { p.MessagesDone += len(moved) })
+	r.progress.update(func(p *SyncProgress) { p.MessagesDone += planned })
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/imap2api/imap2api/domain"
@@ -42,137 +41,10 @@ func (r *accountRun) cutoff() time.Time {
 	return time.Time{}
 }
 
-// unchanged reports whether STATUS shows the mailbox as it was at the checkpoint. Without
-// HIGHESTMODSEQ flags may have changed all the same.
-func (r *accountRun) unchanged(m *mailboxRun) bool {
-	s, c := m.listed.Status, m.state
-	return s != nil && c.Level && c.WindowKey == r.windowKey()+r.loginKey() && s.ModSeq != 0 && s.ModSeq == c.ModSeq &&
-		s.UIDValidity == c.UIDValidity && s.UIDNext == c.UIDNext && s.Messages == c.Messages
-}
-
-// firstRound fetches the newest messages of each mailbox, so that there is something to read at once.
-func (r *accountRun) firstRound(ctx context.Context) error {
-	for _, m := range r.mailboxes {
-		if r.archives(m) { // what of it counts is not known before all others are stored
-			continue
-		}
-		err := r.each(ctx, m, func(ctx context.Context, m *mailboxRun) error {
-			if err := r.look(ctx, m); err != nil {
-				return err
-			}
-			return r.fetch(ctx, m, m.todo.Newest(firstRoundSize))
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// firstRoundSize is how many messages of each mailbox come in the first round.
-const firstRoundSize = 50
-
-// observeAll finds out what has changed in each mailbox before anything is
-// recorded, since a message that left one may be found in another.
-func (r *accountRun) observeAll(ctx context.Context) error {
-	for _, m := range r.mailboxes {
-		if m.looked {
-			continue
-		}
-		if r.unchanged(m) && !r.quarantineDue(ctx, m) {
-			m.skip = true
-			m.result.Status = "success"
-			r.progress.update(func(p *SyncProgress) { p.MailboxesDone++ })
-			continue
-		}
-		if err := r.each(ctx, m, r.look); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// quarantineDue reports whether messages that could not be had are to be tried again.
-func (r *accountRun) quarantineDue(ctx context.Context, m *mailboxRun) bool {
-	_, due, err := r.state.Quarantine(ctx, r.Journal, m.state.ID)
-	return err == nil && len(due) > 0
-}
-
-// look examines a mailbox and compares the UIDs there with the stored ones.
-// UIDs are sets, never watermarks: what is not stored is fetched, whatever happened before.
-func (r *accountRun) look(ctx context.Context, m *mailboxRun) error {
-	status, err := r.conn.Examine(ctx, m.listed.Name)
-	if err != nil {
-		return err
-	}
-	m.status = status
-	if m.server, err = r.conn.UIDs(ctx, time.Time{}); err != nil {
-		return err
-	}
-	if m.known, err = r.state.KnownUIDs(ctx, r.Journal, m.state.ID); err != nil {
-		return fmt.Errorf("known uids of mailbox %d: %w", m.state.ID, err)
-	}
-	_, login, begun := strings.Cut(m.state.WindowKey, " ")
-	m.another = begun && " "+login != r.loginKey()
-	if m.another || m.state.UIDValidity != 0 && status.UIDValidity != m.state.UIDValidity {
-		m.reset, m.looked = true, true
-		return nil
-	}
-	if !begun {
-		if err := r.begin(ctx, m); err != nil {
-			return err
-		}
-	}
-	m.vanished = m.known.Minus(m.server)
-	if status.UIDNext > 0 { // a server may name others (iCloud did); what is newer comes in the next run
-		m.server = m.server.Minus(domain.NewUIDSet(domain.UIDRange{Lo: status.UIDNext, Hi: maxUID}))
-	}
-	if err := r.confirmVanished(ctx, m); err != nil {
-		return err
-	}
-	if err := r.plan(ctx, m); err != nil {
-		return err
-	}
-	m.looked = true
-	return nil
-}
-
-// begin notes whose mailbox it is, before anything of it is stored, and its UIDVALIDITY
-// if that was not known when it was found.
-func (r *accountRun) begin(ctx context.Context, m *mailboxRun) error {
-	var found []events.Event
-	if m.state.UIDValidity != m.status.UIDValidity {
-		m.state.UIDValidity = m.status.UIDValidity
-		found = append(found, foundNow(m.state))
-	}
-	m.state.WindowKey = r.loginKey()
-	return r.record(ctx, found, CheckpointRow{m.state})
-}
-
-const maxUID = domain.UID(1<<32 - 1)
-
-// confirmVanished asks again when a large part of a mailbox seems to be gone, or the
-// list is not as long as EXISTS said: what a server does not list once is no proof of its deletion.
-func (r *accountRun) confirmVanished(ctx context.Context, m *mailboxRun) error {
-	n := m.vanished.Count()
-	complete := int(m.status.Messages) == m.server.Count()
-	if n == 0 || complete && (n <= 10 || n*5 < m.known.Count()) {
-		return nil
-	}
-	if _, err := r.conn.Examine(ctx, m.listed.Name); err != nil {
-		return err
-	}
-	again, err := r.conn.UIDs(ctx, time.Time{})
-	if err != nil {
-		return err
-	}
-	m.vanished = m.vanished.Minus(again)
-	return nil
-}
-
-// plan sets what is to be fetched: what is there, in the window, and not stored.
-func (r *accountRun) plan(ctx context.Context, m *mailboxRun) error {
-	window := m.server
+// plan sets what is to be fetched: what is there, in the window, and not stored. What is newer
+// than a UID may have moved there whether it is in the window or not.
+func (r *accountRun) plan(ctx context.Context, m *mailboxRun, from domain.UID) error {
+	window, before := m.server, m.todo.Count()
 	cutoff := r.cutoff()
 	switch {
 	case r.settings.LimitType == events.LimitLastN && r.settings.LimitValue != nil:
@@ -196,7 +68,9 @@ func (r *accountRun) plan(ctx context.Context, m *mailboxRun) error {
 			return err
 		}
 	}
-	r.progress.update(func(p *SyncProgress) { p.MessagesTotal += m.todo.Count() })
+	newer := m.server.Minus(m.known).Minus(waiting).Intersect(domain.NewUIDSet(domain.UIDRange{Lo: max(from, 1), Hi: maxUID}))
+	m.come = m.todo.Union(newer)
+	r.progress.update(func(p *SyncProgress) { p.MessagesTotal += m.todo.Count() - before })
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,42 +12,62 @@ import (
 
 // heal matches the messages of a mailbox that got a new UIDVALIDITY with the
 // stored ones, by content (RFC 9051 section 2.3.1.1: all old UIDs are void). What is
-// recognised keeps its id; the rest is gone, or new.
-func (r *accountRun) heal(ctx context.Context, m *mailboxRun) error {
+// recognised keeps its id; the rest has vanished, or is new.
+func (r *accountRun) heal(ctx context.Context, m *mailboxRun, another bool) error {
+	if another {
+		m.reason = events.ReasonAccountChanged
+	}
 	kept, err := r.recognise(ctx, m)
 	if err != nil {
 		return err
 	}
 	runs := uidRuns(kept)
 	runs = runs[:min(len(runs), maxRuns*maxParts)] // what a scattered mapping has beyond is fetched anew
-	var keptOld, keptNew []domain.UIDRange
-	for _, u := range runs {
-		keptOld = append(keptOld, domain.UIDRange{Lo: u.From, Hi: u.From + domain.UID(u.Count) - 1})
-		keptNew = append(keptNew, domain.UIDRange{Lo: u.To, Hi: u.To + domain.UID(u.Count) - 1})
-	}
-	// What is not recognised goes first: a new message may have the same UID.
-	before := m.result.Deleted
-	reason := events.ReasonExpunged
-	if m.another {
-		reason = events.ReasonAccountChanged
-	}
-	if err := r.expunge(ctx, m.state, m.known.Minus(domain.NewUIDSet(keptOld...)), reason, &m.result); err != nil {
+	keptOld, keptNew := mapped(runs)
+	left := m.known.Minus(keptOld)
+	aside := setAside(left, max(m.server.Max(), m.status.UIDNext), maxRuns*maxParts-len(runs))
+	asideOld, asideNew := mapped(aside)
+	if err := r.expunge(ctx, m.state, left.Minus(asideOld), cmp.Or(m.reason, events.ReasonExpunged), &m.result); err != nil {
 		return err
 	}
-	if err := r.recordReset(ctx, m, runs, countRuns(runs), m.result.Deleted-before); err != nil {
+	if err := r.recordReset(ctx, m, runs, aside, left.Count()); err != nil {
 		return err
 	}
 	m.state.UIDValidity, m.state.ModSeq, m.state.Level = m.status.UIDValidity, 0, false
 	m.state.UIDNext = 0
-	if m.another || len(runs) == 0 { // another mailbox: what is in it is no news
+	if another || len(runs) == 0 { // another mailbox: what is in it is no news
 		m.state.UIDNext = m.status.UIDNext
 	}
-	m.known = domain.NewUIDSet(keptNew...)
-	m.vanished = nil
-	if err := r.begin(ctx, m); err != nil {
-		return err
+	m.known, m.vanished = keptNew.Union(asideNew), asideNew
+	return r.begin(ctx, m)
+}
+
+// setAside maps messages that a mailbox has no more to the highest UIDs, which it has not reached. As
+// vanished from there they are looked for in the other mailboxes, like all that vanishes, before they are
+// recorded as gone. What does not fit above a UID, or into a number of runs, is left out.
+func setAside(left domain.UIDSet, above domain.UID, most int) []events.UIDRun {
+	var runs []events.UIDRun
+	free := maxUID - above
+	for _, u := range left[:min(len(left), most)] {
+		n := u.Hi - u.Lo + 1
+		if n > free {
+			break
+		}
+		free -= n
+		runs = append(runs, events.UIDRun{From: u.Lo, To: above + free + 1, Count: uint32(n)})
 	}
-	return r.plan(ctx, m)
+	return runs
+}
+
+// mapped returns the UIDs that a mapping is about, before and after.
+func mapped(runs []events.UIDRun) (from, to domain.UIDSet) {
+	var old, now []domain.UIDRange
+	for _, u := range runs {
+		n := domain.UID(u.Count) - 1
+		old = append(old, domain.UIDRange{Lo: u.From, Hi: u.From + n})
+		now = append(now, domain.UIDRange{Lo: u.To, Hi: u.To + n})
+	}
+	return domain.NewUIDSet(old...), domain.NewUIDSet(now...)
 }
 
 // recognise returns, for each stored message that is still there, its old and
@@ -122,17 +143,18 @@ const (
 )
 
 // recordReset records the new UIDVALIDITY with the mapping of UIDs, whole in one decision.
-func (r *accountRun) recordReset(ctx context.Context, m *mailboxRun, runs []events.UIDRun, kept, deleted int) error {
+func (r *accountRun) recordReset(ctx context.Context, m *mailboxRun, kept, aside []events.UIDRun, deleted int) error {
 	reset := events.MailboxReset{
 		Account: r.Account, Mailbox: m.state.ID, Name: m.state.Name,
 		OldUIDValidity: m.state.UIDValidity, UIDValidity: m.status.UIDValidity,
-		Received: m.server.Count() - kept, Deleted: deleted, Mapping: []events.UIDRun{},
+		Received: m.server.Count() - countRuns(kept), Deleted: deleted, Mapping: []events.UIDRun{},
 	}
 	var d Decision
-	for part := range slices.Chunk(runs, maxRuns) {
-		reset.Mapping, reset.Kept = part, countRuns(part)
+	for part := range slices.Chunk(slices.Concat(kept, aside), maxRuns) {
+		n := min(len(kept), len(part))
+		reset.Mapping, reset.Kept = part, countRuns(kept[:n])
 		d.Events = append(d.Events, reset)
-		reset.Received, reset.Deleted = 0, 0 // counted in the first part
+		reset.Received, reset.Deleted, kept = 0, 0, kept[n:] // counted in the first part
 	}
 	if len(d.Events) == 0 {
 		d.Events = append(d.Events, reset)

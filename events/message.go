@@ -145,11 +145,12 @@ type UIDRun struct {
 // keep their ids and move to the UIDs of Mapping. A mapping too long for one event is
 // continued in another, with the counts of its own part.
 //
-// Mapping covers every message that is stored when the mailbox is reset: those
-// not recognised are expunged before, under the old UIDVALIDITY, in the same decision or
-// earlier ones. All parts follow one another in one decision, and what is new to
-// the mailbox is fetched after them. So a crash before the reset leaves the old
-// UIDVALIDITY, and the next run finds the rest to do. An append that breaks this fails.
+// Mapping covers every message that is stored when the mailbox is reset. Those not
+// recognised, which Deleted counts, get the highest UIDs, which the mailbox has not reached, until they
+// are recognised elsewhere as moved or are expunged; what does not fit there is expunged before, under the old
+// UIDVALIDITY. All parts follow one another in one decision, and what is new to the mailbox is
+// fetched after them. So a crash leaves either UIDVALIDITY, and the next run finds the rest to do. An
+// append that breaks this fails.
 type MailboxReset struct {
 	Account        domain.AccountID   `json:"account"`
 	Mailbox        domain.MailboxID   `json:"mailbox"`

@@ -149,7 +149,7 @@ func (e *equal) look() {
 	for id, m := range e.known {
 		before[id] = m.Sum
 	}
-	e.world.same(server, before, now, e.lost())
+	e.world.same(server, before, now)
 	if e.kind == "all" {
 		level(t, server, now)
 	} else {
@@ -159,22 +159,8 @@ func (e *equal) look() {
 	e.counts(now)
 }
 
-// lost are messages that cannot be expected to keep their ids: a folder made anew
-// is compared with what was in the one before it, and with nothing else.
-func (e *equal) lost() map[string]bool {
-	sums := map[string]bool{}
-	for _, m := range e.world.moved {
-		if e.world.anew[m.from] || e.world.anew[m.to] {
-			sums[m.sum] = true
-		}
-	}
-	e.world.moved = nil
-	clear(e.world.anew)
-	return sums
-}
-
 // within compares with a limit: nothing that is not there, all of the
-// window, and nothing lost that was there before and has stayed in its folder.
+// window, and nothing lost that was stored, wherever it went.
 func (e *equal) within(server []copied, now map[int64]known) {
 	t := e.t
 	t.Helper()
@@ -194,12 +180,10 @@ func (e *equal) within(server []copied, now map[int64]known) {
 	}
 	once := unique(server)
 	for id, m := range e.known {
-		stayed := slices.ContainsFunc(server, func(o copied) bool { return o.Folder == m.Folder && o.Sum == m.Sum })
-		if _, ok := now[id]; !ok && stayed && once[m.Sum] && !e.world.copied[m.Sum] && !e.world.stirred[m.Folder] {
+		if _, ok := now[id]; !ok && once[m.Sum] && !e.world.copied[m.Sum] && m.MessageID != "" {
 			t.Errorf("email %d was stored, is on the server, and is gone: %+v", id, m.copied)
 		}
 	}
-	clear(e.world.stirred)
 }
 
 // window is what the limit asks for.

@@ -40,19 +40,12 @@ type world struct {
 	serial int
 	ids    []string        // of messages that can be answered
 	copied map[string]bool // sums of what was there twice at some time
-	moved  []move          // what was moved
-	// stirred are folders with another name or another UIDVALIDITY than before.
-	stirred map[string]bool
-	anew    map[string]bool // folders that were deleted and made anew
-	done    []string        // what was done, for the log of a failed test
+	done   []string        // what was done, for the log of a failed test
 }
-
-// A move is what has happened to the message with a sum.
-type move struct{ sum, from, to string }
 
 func newWorld(t testing.TB, user *dovecottest.User, seed uint64, folders ...string) *world {
 	t.Helper()
-	w := &world{t: t, user: user, rng: rand.New(rand.NewPCG(seed, 0)), copied: map[string]bool{}, stirred: map[string]bool{}, anew: map[string]bool{}}
+	w := &world{t: t, user: user, rng: rand.New(rand.NewPCG(seed, 0)), copied: map[string]bool{}}
 	for _, folder := range folders {
 		user.Create(t, folder)
 	}
@@ -227,9 +220,6 @@ func (w *world) change() {
 	default:
 		if to := w.pick(names); to != folder {
 			w.did("move %v of %s to %s", uids, folder, to)
-			for _, s := range w.sums(folder, uids) {
-				w.moved = append(w.moved, move{s, folder, to})
-			}
 			w.user.Move(w.t, folder, to, uids...)
 		}
 	}
@@ -279,12 +269,6 @@ func (w *world) changeFolders() {
 	case 2:
 		w.did("recreate %s", folder)
 		w.user.Recreate(w.t, folder)
-		w.anew[folder] = true
 		w.append(folder, 1+w.rng.IntN(5))
-	}
-	for _, name := range append(names, w.folders()...) {
-		if name == folder || strings.HasPrefix(name, folder+"/") || strings.HasPrefix(name, fresh) {
-			w.stirred[name] = true
-		}
 	}
 }
