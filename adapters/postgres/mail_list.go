@@ -107,8 +107,8 @@ func (l *messageList) rare() bool {
 func (l *messageList) latest() bool { return l.byThread && !l.free() && l.filter.Folders == nil }
 
 const (
-	countMessages = "SELECT count(*) FROM message m"
-	countThreads  = "SELECT count(*) FROM (SELECT FROM message m"
+	countMessages = "SELECT count(*) FROM "
+	countThreads  = "SELECT count(*) FROM (SELECT FROM "
 	eachThread    = "\nGROUP BY m.thread_id) threads"
 	// Sums of what was kept; of threads they are under mailbox 0.
 	sumMessages = "SELECT coalesce(sum(m.messages), 0)::bigint FROM tally m"
@@ -130,10 +130,12 @@ func (l *messageList) count(into *int) question {
 		s.add(sumMailbox)
 	case l.byThread:
 		s.add(countThreads)
+		l.from(&s, nil, false)
 		l.where(&s)
 		s.add(eachThread)
 	default:
 		s.add(countMessages)
+		l.from(&s, nil, false)
 		l.where(&s)
 	}
 	return s.question(l.rare(), scanCount(into))

@@ -130,9 +130,9 @@ const (
 	m.created_at, m.updated_at
 FROM (`
 	// The page is cut before threads are joined, or by the thread's own row.
-	fromMessages = "\nSELECT m.* FROM message m"
+	fromMessages = "\nSELECT m.* FROM "
 	fromThreads  = "\nSELECT m.thread_id, m.latest_date AS date, m.latest_id AS id FROM thread m"
-	fromNewest   = "\nSELECT m.* FROM (SELECT DISTINCT ON (m.thread_id) m.* FROM message m"
+	fromNewest   = "\nSELECT m.* FROM (SELECT DISTINCT ON (m.thread_id) m.* FROM "
 	ofThreads    = "\nSELECT m.* FROM thread t JOIN message m ON m.journal_id = t.journal_id AND m.id = t.latest_id"
 	// noNewer is met by the newest message of a thread in some folders. Walking them by
 	// date it takes a look into the index of threads for each message, and no sort.
@@ -165,13 +165,14 @@ func (l *messageList) rows(s *statement, values []any, backward bool, size, offs
 		s.add(ofThreads)
 		l.where(s)
 	case l.byThread && !l.free() && l.byDate():
-		s.add(fromMessages)
+		s.add(fromMessages, "message m")
 		l.where(s)
 		s.add(noNewer)
 		l.inFolders(s, "n.folder = ")
 		s.add(")")
 	case l.byThread:
 		s.add(fromNewest)
+		l.from(s, nil, false)
 		l.where(s)
 		s.add(newestFirst)
 		if counted {
@@ -179,6 +180,7 @@ func (l *messageList) rows(s *statement, values []any, backward bool, size, offs
 		}
 		s.add("\nWHERE true")
 	default:
+		s.add(fromMessages)
 		l.from(s, values, backward)
 		if counted {
 			s.add(withCounts)

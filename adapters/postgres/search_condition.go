@@ -63,6 +63,13 @@ func (c searchCondition) whole(s *statement) {
 	joinConditions(s, parts, " AND ", "true")
 }
 
+// words adds what is asked of words.
+func (c searchCondition) words(s *statement) {
+	if query := c.vectorQuery(); query != "" {
+		s.when("d.words @@ ", query, "::tsquery")
+	}
+}
+
 // vectorQuery is all that is asked of words, as one tsquery.
 func (c searchCondition) vectorQuery() string {
 	switch {

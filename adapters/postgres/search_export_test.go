@@ -68,8 +68,8 @@ func (r *MailReader) SearchListStatements(ctx context.Context, f queries.Message
 	for name, q := range map[string]question{"count": l.count(&n), "words": l.page(&rows, size, 0)} {
 		plans[name] = Statement{q.sql, q.args}
 	}
-	if l.search.byIndex(l.search.condition) {
-		before = bitmapsOnly.sql
+	if l.plan() == byWords {
+		before = indexesOnly.sql
 		steps, err = r.search.steps(ctx, l.search, size+1)
 	}
 	if steps > 0 && !byThread && l.byDate() {

@@ -4,25 +4,57 @@ import (
 	"context"
 	"strconv"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/imap2api/imap2api/queries"
 )
 
-// ask answers questions about l from the view that knows what it asks for. What a search must
-// find is found by the index of words, whatever the planner thinks.
+// How a list finds the messages of a search.
+type listPlan int
+
+const (
+	anyPlan listPlan = iota // there is no word that must be met: as the planner thinks
+	byWords                 // from the documents that the index of words names
+	byTest                  // the document of each message that other filters leave, which are few, is tested
+)
+
+// plan never leaves it to the planner, who may know nothing of a word or what it was long ago.
+func (l *messageList) plan() listPlan {
+	f := l.filter
+	switch {
+	case l.search == nil || l.search.condition.query == "":
+		return anyPlan
+	case l.steps > 0 || f.IDs != nil || f.Thread != nil || f.MsgID != nil:
+		return byTest
+	}
+	return byWords
+}
+
+// ask answers questions about l from the view that knows what it asks for.
 func (r *MailReader) ask(ctx context.Context, l *messageList, questions ...question) error {
 	switch {
 	case l.search == nil:
 		return r.read(ctx, questions...)
-	case l.search.byIndex(l.search.condition) && l.steps == 0:
-		questions = append([]question{bitmapsOnly}, questions...)
+	case l.plan() == byWords:
+		questions = append([]question{indexesOnly}, questions...)
 	}
 	return r.search.read(ctx, questions...)
+}
+
+// indexesOnly leaves the index of words as the one way to documents whose journal is no key.
+var indexesOnly = question{
+	sql: `SELECT set_config('enable_seqscan', 'off', true)`,
+	scan: func(rows pgx.Rows) error {
+		for rows.Next() {
+		}
+		return rows.Err()
+	},
 }
 
 // rowsAfter returns size rows on from a cursor, and more if there are more. As in SearchReader.Find
 // many hits in the order of their dates are found by testing the messages that come next.
 func (r *MailReader) rowsAfter(ctx context.Context, l *messageList, c *queries.Cursor, size int) ([]listedMessage, error) {
-	if l.search != nil && !l.byThread && l.byDate() && l.search.byIndex(l.search.condition) {
+	if !l.byThread && l.byDate() && l.plan() == byWords {
 		steps, err := r.search.steps(ctx, l.search, size+1)
 		if err != nil {
 			return nil, err
@@ -47,38 +79,42 @@ func (r *MailReader) rowsBy(ctx context.Context, l *messageList, c *queries.Curs
 	return rows, r.ask(ctx, l, q)
 }
 
-// from adds the messages that are tested: all, or in a walk those that come next.
+// from adds the messages m that conditions are about: all, those of the documents that words find, or
+// in a walk those that come next.
 func (l *messageList) from(s *statement, values []any, backward bool) {
-	if l.steps == 0 {
-		s.add(fromMessages)
-		return
+	switch {
+	case l.steps > 0:
+		s.add("(SELECT m.* FROM message m\nWHERE m.journal_id = ")
+		s.arg(int64(l.filter.Journal))
+		if values != nil {
+			s.add("\n\tAND ")
+			l.beyond(s, l.keys, values, backward)
+		}
+		l.orderBy(s, l.keys, backward)
+		s.add("\nLIMIT ", strconv.Itoa(l.steps), ") m")
+	case l.plan() == byWords:
+		s.add("(SELECT m.* FROM (")
+		for i, arm := range l.search.arms() {
+			s.add([]string{"", unionAll}[min(i, 1)], "SELECT d.id FROM document d")
+			l.search.of(s, arm)
+		}
+		// OFFSET keeps the planner at one look into the index for each hit.
+		s.add(") h CROSS JOIN LATERAL (SELECT * FROM message WHERE journal_id = $1 AND id = h.id OFFSET 0) m) m")
+	default:
+		s.add("message m")
 	}
-	s.add("\nSELECT m.* FROM (", fromMessages, "\nWHERE m.journal_id = ")
-	s.arg(int64(l.filter.Journal))
-	if values != nil {
-		s.add("\n\tAND ")
-		l.beyond(s, l.keys, values, backward)
-	}
-	l.orderBy(s, l.keys, backward)
-	s.add("\nLIMIT ", strconv.Itoa(l.steps), ") m")
 }
 
-// found adds the condition that the search finds message m: in a walk by looking at its document.
+// found adds the condition that the search finds message m, unless m is from what was found.
 func (l *messageList) found(s *statement) {
-	if l.steps > 0 {
+	switch l.plan() {
+	case anyPlan:
+		s.add("\n\tAND m.id IN (SELECT d.id FROM document d WHERE d.journal_id = $1 AND ")
+		l.search.condition.whole(s)
+		s.add(")")
+	case byTest:
 		s.add("\n\tAND EXISTS (SELECT FROM document d WHERE d.journal_id = $1 AND d.id = m.id AND ")
 		l.search.condition.whole(s)
-		s.add(" OFFSET 0)") // one look for each message
-		return
+		s.add(" OFFSET 0)") // one look into the index for each message
 	}
-	s.add("\n\tAND m.id IN (")
-	for i, arm := range l.search.arms() {
-		s.add([]string{"", unionAll}[min(i, 1)], "SELECT d.id FROM document d WHERE d.journal_id")
-		if l.search.byIndex(arm) {
-			s.add(notAsKey)
-		}
-		s.add(" = $1 AND ")
-		arm.whole(s)
-	}
-	s.add(")")
 }

@@ -102,16 +102,8 @@ func (s *documentSearch) key() string {
 // where adds the conditions on document d, its words last: they may lie aside.
 func (s *documentSearch) where(st *statement, condition searchCondition) {
 	f := s.filter
-	st.add("\nWHERE d.journal_id")
-	if s.byIndex(condition) {
-		st.add(notAsKey)
-	}
-	st.add(" = ")
-	if len(st.args) == 0 {
-		st.arg(int64(f.Journal))
-	} else {
-		st.add("$1")
-	}
+	narrow := condition.few || f.IDs != nil || f.From != nil || f.To != nil || f.Thread != nil || f.MsgID != nil
+	s.journal(st, condition.query != "" && !narrow)
 	if f.Accounts != nil {
 		st.when("d.account_id = ANY(", accountIDs(f.Accounts), "::bigint[])")
 	}
@@ -120,22 +112,33 @@ func (s *documentSearch) where(st *statement, condition searchCondition) {
 		st.add("\n\tAND ")
 		rest(st)
 	}
-	if query := condition.vectorQuery(); query != "" {
-		st.when("d.words @@ ", query, "::tsquery")
-	}
+	condition.words(st)
 }
 
-// notAsKey keeps the planner, who may know nothing of a word or what it was long ago, from
-// reading all documents of a journal in place of those that the index of words names: their
-// lexemes lead with the journal.
-const notAsKey = " + 0"
+// of adds the conditions of the search alone.
+func (s *documentSearch) of(st *statement, condition searchCondition) {
+	s.journal(st, condition.query != "" && !condition.few)
+	for _, rest := range condition.rest {
+		st.add("\n\tAND ")
+		rest(st)
+	}
+	condition.words(st)
+}
 
-// byIndex reports whether a condition is looked up in the index of words: it has a word that must be
-// there, and nothing is asked that few documents have, which may be read first.
-func (s *documentSearch) byIndex(condition searchCondition) bool {
-	f := s.filter
-	narrow := condition.few || f.IDs != nil || f.From != nil || f.To != nil || f.Thread != nil || f.MsgID != nil
-	return condition.query != "" && !narrow
+// journal adds that document d is of the journal. It is no key where words must be met: else a planner
+// who knows nothing of a word, or what it was long ago, reads all documents of the journal in place of
+// those that the index of words names. Their lexemes lead with the journal.
+func (s *documentSearch) journal(st *statement, met bool) {
+	st.add("\nWHERE d.journal_id")
+	if met {
+		st.add(" + 0")
+	}
+	st.add(" = ")
+	if len(st.args) == 0 {
+		st.arg(int64(s.filter.Journal))
+	} else {
+		st.add("$1")
+	}
 }
 
 // plain returns the filters beside the search.
