@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -80,19 +81,23 @@ func newestLive(all []projections.Generation) (out projections.Generation, ok bo
 	return out, ok
 }
 
-// differences is what two generations do not agree on.
-type differences []string
+// DiffersError says that a generation does not agree with the live one. It is a domain.ErrConflict.
+type DiffersError struct {
+	Live  int      // number of the live generation
+	Found []string // what differs, at most a line for each journal
+}
 
-func (d differences) err() error {
-	if len(d) == 0 {
-		return nil
-	}
-	more := ""
+// Error names the first ten differences.
+func (e *DiffersError) Error() string {
+	d, more := e.Found, ""
 	if n := len(d) - 10; n > 0 {
 		d, more = d[:10], fmt.Sprintf("; and %d more", n)
 	}
-	return fmt.Errorf("%s%s: %w", strings.Join(d, "; "), more, domain.ErrConflict)
+	return fmt.Sprintf("%s%s: %v", strings.Join(d, "; "), more, domain.ErrConflict)
 }
+
+// Unwrap returns domain.ErrConflict.
+func (e *DiffersError) Unwrap() error { return domain.ErrConflict }
 
 // compareAll compares all journals of the live generation, several at a time.
 func (m *ReadModel[S]) compareAll(ctx context.Context, live, gen projections.Generation,
@@ -117,13 +122,10 @@ func (m *ReadModel[S]) compareAll(ctx context.Context, live, gen projections.Gen
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	var all differences
-	for _, f := range found {
-		if f != "" {
-			all = append(all, f)
-		}
+	if found = slices.DeleteFunc(found, func(f string) bool { return f == "" }); len(found) > 0 {
+		return &DiffersError{Live: live.Number, Found: found}
 	}
-	return all.err()
+	return nil
 }
 
 // compare brings both generations of a journal to one position and says in words

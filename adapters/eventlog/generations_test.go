@@ -106,6 +106,16 @@ func TestActivateFindsWhatDiffers(t *testing.T) {
 	if got := statuses(t, task); got != "1 live, 2 building" {
 		t.Errorf("got %q, want the old one live", got)
 	}
+	gen, differs, err := l.Replace(t.Context(), task)
+	if err != nil || gen.Number != 2 || differs == nil || differs.Live != 1 || len(differs.Found) != 2 {
+		t.Fatalf("replace: generation %d, %+v, %v", gen.Number, differs, err)
+	}
+	if got := statuses(t, task); got != "1 kept, 2 live" {
+		t.Errorf("got %q, want the old one kept", got)
+	}
+	if gen, differs, err := l.Replace(t.Context(), task); err != nil || gen.Number != 3 || differs != nil {
+		t.Errorf("replace one that agrees: generation %d, %+v, %v", gen.Number, differs, err)
+	}
 }
 
 // TestRebuildGoesOn breaks a build off and begins it again.

@@ -36,6 +36,25 @@ func (l *Log) Rebuild(ctx context.Context, task projections.Task) (projections.G
 	return gen, nil
 }
 
+// Replace is Rebuild, but the generation is activated also if it differs from the live one, which
+// is kept like any other; differs says how, and is nil if they agree. Where the generation is stopped
+// by an event, that is such a difference, and its rows end there.
+func (l *Log) Replace(ctx context.Context, task projections.Task) (gen projections.Generation, differs *DiffersError, err error) {
+	gen, err = l.Rebuild(ctx, task)
+	if !errors.As(err, &differs) {
+		return gen, nil, err
+	}
+	m := l.models.scratcher(task.Name)
+	if m == nil {
+		return gen, nil, fmt.Errorf("read model %s is not kept here", task.Name)
+	}
+	if err := m.flip(ctx, gen); err != nil {
+		return gen, nil, fmt.Errorf("replace generation %d of %s: %w", differs.Live, task.Name, err)
+	}
+	gen.Status = "live"
+	return gen, differs, nil
+}
+
 // Rollback makes the kept generation of a task's read model the live one again,
 // when it has caught up. It returns domain.ErrConflict if there is none.
 func (l *Log) Rollback(ctx context.Context, task projections.Task) (projections.Generation, error) {

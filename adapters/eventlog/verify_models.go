@@ -20,6 +20,7 @@ type scratcher interface {
 	differs(ctx context.Context, j events.JournalID, live, gen projections.Generation) (string, error)
 	clear(ctx context.Context, gen projections.Generation) error
 	discard(ctx context.Context) error
+	flip(ctx context.Context, gen projections.Generation) error
 }
 
 // readModels builds the read models of each journal again and compares rows.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/imap2api/imap2api/adapters/eventlog"
 	"github.com/imap2api/imap2api/commands"
 	"github.com/imap2api/imap2api/events"
 	"github.com/imap2api/imap2api/projections"
@@ -16,9 +18,13 @@ import (
 )
 
 func runRebuild(ctx context.Context, in *invocation) error {
-	var rollback, drop string
+	var (
+		rollback, drop string
+		force          bool
+	)
 	s, names, end, err := session(ctx, "rebuild", in, func(fs *flag.FlagSet) {
 		fs.StringVar(&rollback, "rollback", "", "make the kept generation of a read model the live one again")
+		fs.BoolVar(&force, "force", false, "make the new generation live also if it differs from the live one, which is kept")
 		fs.StringVar(&drop, "drop", "", "remove the kept generation of a read model")
 	})
 	if err != nil {
@@ -27,6 +33,8 @@ func runRebuild(ctx context.Context, in *invocation) error {
 	defer end()
 	tuneMemory()
 	switch {
+	case force && (rollback != "" || drop != ""):
+		return usageError{errors.New("-force goes with neither -rollback nor -drop")}
 	case rollback != "":
 		return s.rollback(ctx, in, rollback)
 	case drop != "":
@@ -48,7 +56,12 @@ func runRebuild(ctx context.Context, in *invocation) error {
 		tasks = s.tasks
 	}
 	for _, task := range tasks {
-		if err := s.rebuild(ctx, in, task); err != nil {
+		err := s.rebuild(ctx, in, task, force)
+		if differs, ok := errors.AsType[*eventlog.DiffersError](err); ok {
+			return fmt.Errorf("rebuild %s: %w; if verify finds generation %d damaged, imap2api rebuild -force %s puts the new one in its place and keeps it",
+				task.Name, err, differs.Live, task.Name)
+		}
+		if err != nil {
 			return fmt.Errorf("rebuild %s: %w", task.Name, err)
 		}
 	}
@@ -68,14 +81,14 @@ func (s *system) task(name string) (projections.Task, error) {
 	return projections.Task{}, usageError{fmt.Errorf("there is no read model %q: %s", name, strings.Join(names, ", "))}
 }
 
-func (s *system) rebuild(ctx context.Context, in *invocation, task projections.Task) error {
+func (s *system) rebuild(ctx context.Context, in *invocation, task projections.Task, force bool) error {
 	started := time.Now()
 	show, done := context.WithCancel(ctx)
 	var shown sync.WaitGroup
 	if isTerminal(in.stderr) {
 		shown.Go(func() { s.showRebuild(show, in, task.Name) })
 	}
-	gen, err := s.events.Rebuild(ctx, task)
+	gen, differs, err := s.build(ctx, task, force)
 	done()
 	shown.Wait()
 	if err != nil {
@@ -89,8 +102,22 @@ func (s *system) rebuild(ctx context.Context, in *invocation, task projections.T
 	if err := s.recordForSystem(ctx, rebuilt); err != nil {
 		return err
 	}
+	if differs != nil {
+		for _, d := range differs.Found {
+			in.printf("%s: differs from generation %d, which is kept: %s\n", task.Name, differs.Live, d)
+		}
+	}
 	in.printf("%s: generation %d is live, %d events in %s\n", task.Name, gen.Number, model.EventsApplied, time.Since(started).Round(time.Millisecond))
 	return nil
+}
+
+// build builds a read model. Only force makes one live that differs from the live one.
+func (s *system) build(ctx context.Context, task projections.Task, force bool) (gen projections.Generation, differs *eventlog.DiffersError, err error) {
+	if force {
+		return s.events.Replace(ctx, task)
+	}
+	gen, err = s.events.Rebuild(ctx, task)
+	return gen, nil, err
 }
 
 func (s *system) rollback(ctx context.Context, in *invocation, name string) error {
