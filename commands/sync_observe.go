@@ -17,6 +17,9 @@ func (r *accountRun) firstRound(ctx context.Context, mailboxes []*mailboxRun) er
 		if m.early || r.archives(m) { // what of all mail counts is not known before all others are stored
 			continue
 		}
+		if m.lookedAt > 0 && len(m.todo) == 0 {
+			continue
+		}
 		m.early = true
 		err := r.each(ctx, m, func(ctx context.Context, m *mailboxRun) error {
 			see := r.open
