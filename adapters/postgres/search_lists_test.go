@@ -1,8 +1,8 @@
 package postgres_test
 
 import (
+	"fmt"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -31,6 +31,7 @@ func TestSearchListPlans(t *testing.T) {
 	t.Parallel()
 	pool, schema := skewed(t)
 	mailOfDocuments(t, pool, schema)
+	checkFilters(t, pool, schema)
 	exec(t, pool, "ANALYZE mail_g1.message")
 	for _, state := range []string{"grown", "analysed"} {
 		if state == "analysed" {
@@ -48,6 +49,35 @@ func TestSearchListPlans(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// checkFilters looks for common words beside filters that only the mail read model knows, before Postgres
+// has looked at its tables.
+func checkFilters(t *testing.T, pool *pgxpool.Pool, schema string) {
+	t.Helper()
+	everywhere := mark("everywhere")
+	filter := func(c queries.Condition, edit func(*queries.MessageFilter)) queries.MessageFilter {
+		f := queries.MessageFilter{Journal: 1, Search: c}
+		edit(&f)
+		return f
+	}
+	none := func(*queries.MessageFilter) {}
+	inThread := func(id int) bool { return everywhere(id) && id/2 == 500 }
+	for name, c := range map[string]searchCase{
+		"sender":        {filter(word("everywhere"), func(f *queries.MessageFilter) { f.Sender = "p" }), everywhere, 0, false},
+		"no sender":     {filter(word("everywhere"), func(f *queries.MessageFilter) { f.Sender = "nobody" }), func(int) bool { return false }, 9800, false},
+		"thread":        {filter(word("everywhere"), func(f *queries.MessageFilter) { f.Thread = ptr(domain.ThreadID(500)) }), inThread, 1, false},
+		"thread:":       {filter(queries.All{word("everywhere"), queries.InThread{ID: 500}}, none), inThread, 2, false},
+		"msgid":         {filter(word("everywhere"), func(f *queries.MessageFilter) { f.MsgID = ptr("m500") }), func(id int) bool { return id == 500 }, 0, false},
+		"rfc822msgid:":  {filter(queries.All{word("everywhere"), queries.MsgID{ID: "m501"}}, none), func(int) bool { return false }, 1, false},
+		"without msgid": {filter(queries.All{word("everywhere"), queries.Not{Of: queries.MsgID{ID: "m500"}}}, none), func(id int) bool { return everywhere(id) && id != 500 }, 1, false},
+	} {
+		want := those(c.holds)
+		checkPages(t, pool, name, c.filter, want)
+		checkReads(t, pool, schema, name, c, len(want))
+		checkCursors(t, pool, name, c.filter, want)
+		checkListReads(t, pool, schema, name, c, false, []queries.Order{{Field: "subject"}}, len(want))
 	}
 }
 
@@ -93,9 +123,7 @@ func checkListReads(t *testing.T, pool *pgxpool.Pool, schema, name string, c sea
 		if plan == "walk" {
 			set, most = "", steps
 		}
-		read, by := planOf(t, pool, schema+", mail_g1", set, st).documents()
-		if read > most || strings.Contains(by, "Seq Scan") {
-			t.Errorf("%s, by thread %v, by %s: by %s %d documents are read, want %d at most; by %s", name, byThread, order[0].Field, plan, read, most, by)
-		}
+		name := fmt.Sprintf("%s, by thread %v, by %s, by %s", name, byThread, order[0].Field, plan)
+		planOf(t, pool, schema+", mail_g1", set, st).check(t, name, most)
 	}
 }

@@ -35,12 +35,22 @@ func plainCondition(c queries.Condition) func(*statement) {
 	return sqlText("false") // Resolve leaves no other
 }
 
-// ofMessages asks the mail read model, which knows more of messages.
+// ofMessages asks the mail read model for the messages of a thread or a Message-ID, which are few.
 func ofMessages(f queries.MessageFilter) func(*statement) {
 	return func(s *statement) {
 		s.add("d.id IN (SELECT m.id FROM message m WHERE m.journal_id = $1")
 		(&messageList{filter: f}).whereFree(s)
 		s.add(")")
+	}
+}
+
+// itsMessage asks the mail read model what else it knows of the message. OFFSET keeps the planner
+// at one look into the index for each document.
+func itsMessage(f queries.MessageFilter) func(*statement) {
+	return func(s *statement) {
+		s.add("EXISTS (SELECT FROM message m WHERE m.journal_id = $1 AND m.id = d.id")
+		(&messageList{filter: f}).whereFree(s)
+		s.add(" OFFSET 0)")
 	}
 }
 

@@ -149,25 +149,32 @@ func checkReads(t *testing.T, pool *pgxpool.Pool, schema, name string, c searchC
 		} else if c.noWord {
 			continue
 		}
-		tree := planOf(t, pool, schema+", mail_g1", set, st)
-		if read, by := tree.documents(); read > most || strings.Contains(by, "Seq Scan") {
-			t.Errorf("%s: by %s %d documents are read, want %d at most; by %s", name, plan, read, most, by)
-		}
+		planOf(t, pool, schema+", mail_g1", set, st).check(t, name+", by "+plan, most)
 	}
 }
 
-// documents returns how many documents a plan reads, and by what.
-func (n planNode) documents() (read int, by string) {
-	if n.Name == "document" {
+// reads returns how many rows of a table a plan reads, and by what.
+func (n planNode) reads(table string) (read int, by string) {
+	if n.Name == table {
 		read = int((n.Rows + n.Removed + n.Rechecked) * n.Loops)
 		by = n.Type
 	}
 	by += " " + n.Index
 	for _, p := range n.Plans {
-		r, b := p.documents()
+		r, b := p.reads(table)
 		read, by = read+r, by+b
 	}
 	return read, by
+}
+
+// check fails if a plan reads more than most documents, or messages, or all of them.
+func (n planNode) check(t *testing.T, name string, most int) {
+	t.Helper()
+	for _, table := range []string{"document", "message"} {
+		if read, by := n.reads(table); read > most || strings.Contains(by, "Seq Scan") {
+			t.Errorf("%s: %d rows of %s are read, want %d at most; by %s", name, read, table, most, by)
+		}
+	}
 }
 
 // planOf runs a statement, after one that sets what is set for it, and returns its plan.

@@ -164,8 +164,11 @@ func (s *documentSearch) plain() []func(*statement) {
 	if f.IDs != nil {
 		out = append(out, sqlWith("d.id = ANY(", messageIDs(f.IDs), "::bigint[])"))
 	}
-	if other := (queries.MessageFilter{Thread: f.Thread, MsgID: f.MsgID, Sender: f.Sender, Recipient: f.Recipient, Subject: f.Subject}); (&messageList{filter: other}).free() {
-		out = append(out, ofMessages(other))
+	if f.Thread != nil || f.MsgID != nil {
+		out = append(out, ofMessages(queries.MessageFilter{Thread: f.Thread, MsgID: f.MsgID}))
+	}
+	if f.Sender != "" || f.Recipient != "" || f.Subject != "" {
+		out = append(out, itsMessage(queries.MessageFilter{Sender: f.Sender, Recipient: f.Recipient, Subject: f.Subject}))
 	}
 	return out
 }
