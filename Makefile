@@ -23,7 +23,7 @@ GOFUMPT       := v0.12.0
 TOOLS         := bin/golangci-lint bin/gofumpt bin/goimports bin/benchstat
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test e2e check fmt fmt-check vet lint tidy tidy-check golden fuzz cover bench up down migrate rebuild tools clean
+.PHONY: help run build test e2e check fmt fmt-check vet lint tidy tidy-check golden fuzz cover bench bench-search up down migrate rebuild tools clean
 
 help: ## Print this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -88,6 +88,10 @@ bench: ## Benchmarks COUNT times, those of the whole program once; docs/benchmar
 	@scripts/install.sh test
 	go test -buildvcs=false -run '^$$' -bench . -benchmem -count $(COUNT) -timeout 2h $$(go list -buildvcs=false ./... | grep -v /cmd/)
 	go test -buildvcs=false -run '^$$' -bench . -benchtime 1x -timeout 2h ./cmd/...
+
+bench-search: ## Search of 200,000 messages under load, beside notmuch and SQLite; ten minutes
+	@scripts/install.sh search
+	go test -buildvcs=false -run '^$$' -bench '^BenchmarkSearch' -benchtime 1x -timeout 1h ./cmd/imap2api
 
 up: ## Start the services of docker-compose.yml
 	docker compose up --build --detach --wait

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# install.sh run|test|acceptance - install what is missing on this machine, as far as that is permitted.
+# install.sh run|test|acceptance|search - install what is missing on this machine, as far as that is permitted.
 #
 #   run         Postgres; without it the program fetches its own
 #   test        Postgres, Dovecot, openssl, zstd, Chromium and a C compiler for the race detector
 #   acceptance  what test needs, and Python 3 for the acceptance kit
+#   search      what test needs, and what search is compared with: notmuch, mbsync, SQLite by Python 3
 #
 # Says nothing and does nothing when all is there. Installs as root or by `sudo -n` with apt, dnf or apk, with brew as
 # oneself; starts no service and leaves none enabled that it has brought. What cannot be installed is named, and that
@@ -12,8 +13,8 @@ set -euo pipefail
 
 purpose=${1:-}
 case $purpose in
-  run | test | acceptance) ;;
-  *) sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  run | test | acceptance | search) ;;
+  *) sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 
 have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/usr/local/sbin/$1" ]; }
@@ -42,7 +43,11 @@ if [ "$purpose" != run ]; then
   have_chromium || missing+=(chromium)
   have gcc || have cc || missing+=(compiler)
 fi
-[ "$purpose" != acceptance ] || have python3 || missing+=(python)
+if [ "$purpose" = acceptance ] || [ "$purpose" = search ]; then have python3 || missing+=(python); fi
+if [ "$purpose" = search ]; then
+  have notmuch || missing+=(notmuch)
+  have mbsync || missing+=(isync)
+fi
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 manager=
