@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/imap2api/imap2api/adapters/postgres"
@@ -65,6 +66,10 @@ func TestFrequencies(t *testing.T) {
 				t.Fatalf("seed %d: table %s differs by its batches (-whole +cut):\n%s", seed, table, diff)
 			}
 		}
+		inSchema(t, pool, cut, func(tx pgx.Tx) error {
+			return postgres.NewSearchStore(lexer)(tx, 1).(*postgres.SearchStore).Recount(t.Context())
+		})
+		checkFrequencies(t, pool, cut, seed)
 		changeAndErase(t, pool, cut, seed, l, log)
 	}
 }
