@@ -69,6 +69,9 @@ type SearchStore interface {
 	Save(ctx context.Context, changes []DocumentChange, gone []domain.MessageID) error
 }
 
+// maxIndexed is how much text, in octets, a store holds before it is saved.
+const maxIndexed = 8 << 20
+
 // applySearch folds the batch, then reads the text of what is new and left.
 func applySearch(ctx context.Context, store SearchStore, texts TextReader, batch []events.Recorded) error {
 	fold := searchFold{documents: map[domain.MessageID]*fetched{}, changes: map[domain.MessageID]*DocumentChange{}}
@@ -76,14 +79,20 @@ func applySearch(ctx context.Context, store SearchStore, texts TextReader, batch
 		fold.evolve(rec.Event)
 	}
 	bySum, sums := fold.added()
+	octets := 0
 	err := texts.Texts(ctx, store.Journal(), sums, func(sum [32]byte, c *domain.Content) error {
 		for _, d := range bySum[sum] {
 			summary := events.Summarise(c, d.InternalDate) // as this parser reads it
 			d.Date, d.HasAttachments = summary.Date, summary.HasAttachments
 			store.Index(d.Document, c)
+			octets += len(c.Text)
 		}
 		delete(bySum, sum)
-		return nil
+		if octets < maxIndexed {
+			return nil
+		}
+		octets = 0
+		return store.Save(ctx, nil, nil)
 	})
 	if err != nil {
 		return fmt.Errorf("read %d texts: %w", len(sums), err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/events"
@@ -36,10 +37,11 @@ func (s *SearchStore) Journal() events.JournalID { return s.journal }
 
 // documentColumns are new rows of document.
 type documentColumns struct {
-	id, account, size           []int64
-	date, internalDate          []time.Time
-	seen, flagged, attachments  []bool
-	flags, folder, words, parts []string
+	id, account, size          []int64
+	date, internalDate         []time.Time
+	seen, flagged, attachments []bool
+	flags, folder, parts       []string
+	words                      []pgtype.TSVector
 }
 
 // partBreak parts the texts of document.parts in a parameter, since unnest takes nested
@@ -56,7 +58,7 @@ func (s *SearchStore) Index(doc projections.Document, c *domain.Content) {
 	r.flagged = append(r.flagged, domain.HasFlag(doc.Flags, domain.FlagFlagged))
 	r.attachments = append(r.attachments, doc.HasAttachments)
 	r.flags, r.folder = append(r.flags, joinFlags(doc.Flags)), append(r.folder, string(doc.Folder))
-	r.words = append(r.words, s.vector.literal())
+	r.words = append(r.words, s.vector.lexemes())
 	joined := ""
 	for i, part := range parts {
 		if i > 0 {
@@ -77,9 +79,9 @@ const (
 	saveDocuments = `
 INSERT INTO document (journal_id, id, account_id, date, internal_date, size, seen, flagged, has_attachments, flags, folder, words, parts)
 SELECT @journal_id, id, account_id, date, internal_date, size, seen, flagged, has_attachments,
-	string_to_array(flags, E'\x1f'), folder, words::tsvector, string_to_array(parts, E'\x1f')
+	string_to_array(flags, E'\x1f'), folder, words, string_to_array(parts, E'\x1f')
 FROM unnest(@id::bigint[], @account_id::bigint[], @date::timestamptz[], @internal_date::timestamptz[], @size::bigint[],
-	@seen::boolean[], @flagged::boolean[], @has_attachments::boolean[], @flags::text[], @folder::text[], @words::text[], @parts::text[])
+	@seen::boolean[], @flagged::boolean[], @has_attachments::boolean[], @flags::text[], @folder::text[], @words::tsvector[], @parts::text[])
 	AS x (id, account_id, date, internal_date, size, seen, flagged, has_attachments, flags, folder, words, parts)`
 
 	changeDocuments = `

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/events"
 	"github.com/imap2api/imap2api/queries"
@@ -102,13 +104,13 @@ const (
 type vector struct {
 	lexer     Lexer
 	journal   string
-	positions map[string][]int // by lexeme; none: it has no position
+	positions map[string][]pgtype.TSVectorPosition // by lexeme; none: it has no position
 	size      int
 	next      int
 }
 
 func newVector(lexer Lexer, journal events.JournalID) *vector {
-	return &vector{lexer: lexer, journal: strconv.FormatInt(int64(journal), 10), positions: map[string][]int{}}
+	return &vector{lexer: lexer, journal: strconv.FormatInt(int64(journal), 10), positions: map[string][]pgtype.TSVectorPosition{}}
 }
 
 // document takes all fields of a content and returns its parts.
@@ -192,25 +194,19 @@ func (v *vector) put(class byte, word string, at int) {
 			more += 3 // their number, at an even place
 		}
 		if v.size += more; v.size <= maxVector {
-			list = append(list, at)
+			list = append(list, pgtype.TSVectorPosition{Position: uint16(at), Weight: pgtype.TSVectorWeightD})
 		}
 	}
 	v.positions[key] = list
 }
 
-// literal returns the lexemes as Postgres reads a tsvector.
-func (v *vector) literal() string {
-	var b strings.Builder
-	b.Grow(2 * v.size)
+// lexemes returns the document as Postgres gets it.
+func (v *vector) lexemes() pgtype.TSVector {
+	out := pgtype.TSVector{Lexemes: make([]pgtype.TSVectorLexeme, 0, len(v.positions)), Valid: true}
 	for lexeme, positions := range v.positions {
-		quoteLexeme(&b, lexeme)
-		for i, at := range positions {
-			b.WriteByte(":,"[min(i, 1)])
-			b.WriteString(strconv.Itoa(at))
-		}
-		b.WriteByte(' ')
+		out.Lexemes = append(out.Lexemes, pgtype.TSVectorLexeme{Word: lexeme, Positions: positions})
 	}
-	return b.String()
+	return out
 }
 
 // words returns the words that are searched without naming a field.
