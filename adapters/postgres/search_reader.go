@@ -124,16 +124,12 @@ func (r *SearchReader) walkAll(ctx context.Context, s *documentSearch, offset, l
 
 // total counts once for each state of the read models.
 func (r *SearchReader) total(ctx context.Context, s *documentSearch, at asOf) (int, error) {
-	key := s.key()
-	return r.counts.get(ctx, key, at, func() (total int, err error) {
-		questions := []question{s.count(&total)}
-		if s.condition.query != "" {
-			questions = []question{bitmapsOnly, questions[0]}
-		}
-		if err := r.read(ctx, questions...); err != nil {
+	return r.counts.get(ctx, s.key(), at, func() (int, error) {
+		total, less := 0, 0
+		if err := r.read(ctx, s.counts(&total, &less)...); err != nil {
 			return 0, fmt.Errorf("count hits: %w", err)
 		}
-		return total, nil
+		return total - less, nil
 	})
 }
 

@@ -92,6 +92,23 @@ func (s *documentSearch) count(into *int) question {
 	return st.question(true, scanCount(into))
 }
 
+// counts asks how many documents match: total less those that less has. Where no word must be
+// there and some must not, the index knows who has these; to find who lacks them, the words of each
+// document would be read.
+func (s *documentSearch) counts(total, less *int) []question {
+	c := s.condition
+	switch {
+	case c.query != "":
+		return []question{bitmapsOnly, s.count(total)}
+	case c.without == "":
+		return []question{s.count(total)}
+	}
+	all, having := *s, *s
+	all.condition.without = ""
+	having.condition.query, having.condition.without = c.without, ""
+	return []question{all.count(total), bitmapsOnly, having.count(less)}
+}
+
 // key names what is counted.
 func (s *documentSearch) key() string {
 	var st statement
