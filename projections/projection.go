@@ -2,6 +2,7 @@ package projections
 
 import (
 	"context"
+	"time"
 
 	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/events"
@@ -63,6 +64,9 @@ type ReadModel[S Store] interface {
 type Task struct {
 	Name    string
 	Version int
+	// Patience is how long a backlog of more than a batch may wait while the journal grows: what
+	// is read first is kept first then. 0: it does not wait.
+	Patience time.Duration
 
 	CatchUp     func(ctx context.Context, gen Generation, journal events.JournalID) (more bool, err error)
 	Generations func(ctx context.Context) ([]Generation, error)

@@ -253,8 +253,12 @@ func (c *Consumer) handler(ctx context.Context, s *lagSchema, task projections.T
 		if s.passOn(journal) {
 			return nil
 		}
+		if s.long == nil && time.Since(s.worked) > task.Patience { // not while it goes on
+			s.still(ctx, task.Patience)
+		}
 		for range batchesInARow {
 			more, err := c.catchUp(ctx, s, task, gen, journal)
+			s.worked = time.Now()
 			var stopped *StoppedError
 			if errors.As(err, &stopped) {
 				c.log.log.Error("projection stopped", slog.String("projection", task.Name),

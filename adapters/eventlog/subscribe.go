@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"context"
 	stdsql "database/sql"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ const (
 	sweepOverlap  = time.Minute // of two sweeps: commits take their time
 	noSweep       = 100 * 365 * 24 * time.Hour
 	lagPage       = 100 // journals of one query
+	stillFor      = 300 * time.Millisecond
 	retryFirst    = 100 * time.Millisecond
 	retryMost     = 5 * time.Second
 	journalKey    = "journal" // metadata of a message
@@ -56,6 +58,7 @@ type lagSchema struct {
 	projection  string
 	generation  int
 	part, parts int64         // journals with journal % parts = part
+	worked      time.Time     // last; of the handler alone
 	done        chan struct{} // closed when the subscriber is to end
 	wake        chan struct{}
 	long        *lagSchema // nil: this is it
@@ -64,6 +67,7 @@ type lagSchema struct {
 	mu        sync.Mutex
 	queue     []events.JournalID // hinted, the first first
 	queued    map[events.JournalID]bool
+	hints     int                // ever
 	taken     []events.JournalID // by the query that runs
 	page      int                // journals that the query returned
 	handled   int                // of these
@@ -99,6 +103,7 @@ func (s *lagSchema) hint(j events.JournalID) {
 		return
 	}
 	s.mu.Lock()
+	s.hints++
 	if !s.queued[j] {
 		s.queued[j] = true
 		s.queue = append(s.queue, j)
@@ -135,6 +140,28 @@ func (s *lagSchema) rouse() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
+	}
+}
+
+// still waits until no hint has come for a moment, at most patience.
+func (s *lagSchema) still(ctx context.Context, patience time.Duration) {
+	count := func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.hints
+	}
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		before := count()
+		select {
+		case <-time.After(stillFor):
+		case <-s.done:
+			return
+		case <-ctx.Done():
+			return
+		}
+		if count() == before {
+			return
+		}
 	}
 }
 

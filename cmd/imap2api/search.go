@@ -35,11 +35,16 @@ type searchNames struct {
 	*postgres.AccountReader
 }
 
+// searchPatience lets the first seconds of a sync go to what lists show.
+const searchPatience = 8 * time.Second
+
 func (s *system) searchTask() projections.Task {
-	return projections.Bind(projections.Search(searchModel, s.contents), eventlog.NewReadModel(s.events, eventlog.ModelOptions[projections.SearchStore]{
+	task := projections.Bind(projections.Search(searchModel, s.contents), eventlog.NewReadModel(s.events, eventlog.ModelOptions[projections.SearchStore]{
 		Name: searchModel, Tables: postgres.SearchTables, Indexes: postgres.SearchIndexes,
 		HashTables: postgres.SearchTableNames, NewStore: postgres.NewSearchStore(lexer),
 	}))
+	task.Patience = searchPatience
+	return task
 }
 
 // preferMeilisearch adds the read model in Meilisearch if settings ask for it.
