@@ -41,10 +41,10 @@ func newSearchMail(count int) *searchMail {
 	}
 	medium := min(2_000, count/10)
 	text := func(n int, piece string) { m.pieces[n] = append(m.pieces[n], piece) }
-	m.plant("rare", 'a', 200, 23, 0, count, text)
-	m.plant("medium", 'e', 100, medium, 0, count, text)
-	m.plant("old", 'o', 20, count/4, 0, count/2, text) // none in the newer half
-	m.plant("subject", 'u', 100, 23, 0, count, func(n int, word string) { m.subjects[n] = append(m.subjects[n], word) })
+	m.plant("rare", 'a', 200, 23, count, text)
+	m.plant("medium", 'e', 100, medium, count, text)
+	m.plant("old", 'o', 20, count/4, count/2, text) // none in the newer half
+	m.plant("subject", 'u', 100, 23, count, func(n int, word string) { m.subjects[n] = append(m.subjects[n], word) })
 	m.plantPrefixes(40, count/10)
 	m.plantPhrases(100, 23, min(100, count/50))
 	m.plantSenders("from", 'k', min(100, count/5/23), 23)
@@ -56,21 +56,20 @@ func newSearchMail(count int) *searchMail {
 	return m
 }
 
-// spread calls put for hits messages from first to before last, evenly but by chance.
-func (m *searchMail) spread(hits, first, last int, put func(n int)) {
-	wide := last - first
+// spread calls put for hits messages before last, evenly but by chance.
+func (m *searchMail) spread(hits, last int, put func(n int)) {
 	for i := range hits {
-		lo, hi := first+i*wide/hits, first+(i+1)*wide/hits
+		lo, hi := i*last/hits, (i+1)*last/hits
 		put(lo + m.rng.IntN(hi-lo))
 	}
 }
 
-// plant puts each word of a class into hits messages.
-func (m *searchMail) plant(class string, letter byte, words, hits, first, last int, put func(n int, word string)) {
+// plant puts each word of a class into hits messages before last.
+func (m *searchMail) plant(class string, letter byte, words, hits, last int, put func(n int, word string)) {
 	for k := range words {
 		word := plantedWord(letter, k)
 		m.plants[class] = append(m.plants[class], planted{word, hits})
-		m.spread(hits, first, last, func(n int) { put(n, word) })
+		m.spread(hits, last, func(n int) { put(n, word) })
 	}
 }
 
@@ -79,7 +78,7 @@ func (m *searchMail) plantPrefixes(families, hits int) {
 	for k := range families {
 		family := "z" + syllable(k) + syllable(k+7) + syllable(k+19)
 		m.plants["prefix"] = append(m.plants["prefix"], planted{family, hits})
-		m.spread(hits, 0, m.count, func(n int) { m.pieces[n] = append(m.pieces[n], family+syllable(m.rng.IntN(50))+"no") })
+		m.spread(hits, m.count, func(n int) { m.pieces[n] = append(m.pieces[n], family+syllable(m.rng.IntN(50))+"no") })
 	}
 }
 
@@ -89,8 +88,8 @@ func (m *searchMail) plantPhrases(pairs, hits, apart int) {
 	for k := range pairs {
 		a, b := plantedWord('y', 2*k), plantedWord('y', 2*k+1)
 		m.plants["phrase"] = append(m.plants["phrase"], planted{`"` + a + " " + b + `"`, hits})
-		m.spread(hits, 0, m.count, func(n int) { m.pieces[n] = append(m.pieces[n], a+" "+b) })
-		m.spread(apart, 0, m.count, func(n int) { m.pieces[n] = append(m.pieces[n], a+" "+word(k), b+" "+word(k+1)) })
+		m.spread(hits, m.count, func(n int) { m.pieces[n] = append(m.pieces[n], a+" "+b) })
+		m.spread(apart, m.count, func(n int) { m.pieces[n] = append(m.pieces[n], a+" "+word(k), b+" "+word(k+1)) })
 	}
 }
 
@@ -98,7 +97,7 @@ func (m *searchMail) plantPhrases(pairs, hits, apart int) {
 func (m *searchMail) plantSenders(class string, letter byte, people, hits int) {
 	for k := range min(people, m.count/2/hits) {
 		name := plantedWord(letter, k)
-		m.spread(hits, 0, m.count, func(n int) {
+		m.spread(hits, m.count, func(n int) {
 			for m.senders[n] != "" {
 				n = (n + 1) % m.count
 			}
@@ -113,7 +112,7 @@ func (m *searchMail) plantChinese(pairs, hits int) {
 	for k := range pairs {
 		pair := string([]rune{0x8000 + rune(k), 0x8800 + rune(k)})
 		m.plants["chinese"] = append(m.plants["chinese"], planted{pair, hits})
-		m.spread(hits, 0, m.count, func(n int) { m.chinese[n] = append(m.chinese[n], pair) })
+		m.spread(hits, m.count, func(n int) { m.chinese[n] = append(m.chinese[n], pair) })
 	}
 }
 
