@@ -143,8 +143,13 @@ func (m measured) verdict(small measured) string {
 
 // peerNames are the classes of peers as this program's are called.
 var peerNames = [][2]string{
-	{"rare", "rare word (23)"}, {"two medium", "two medium words (20)"}, {"phrase", "phrase (23 of 123)"}, {"from", "from: (23)"},
-	{"medium", "medium word (2,000)"}, {"prefix", "prefix (20,000)"}, {"common", "half of all (100,000)"},
+	{"rare", "rare word (23)"},
+	{"two medium", "two medium words (20)"},
+	{"phrase", "phrase (23 of 123)"},
+	{"from", "from: (23)"},
+	{"medium", "medium word (2,000)"},
+	{"prefix", "prefix (20,000)"},
+	{"common", "half of all (100,000)"},
 }
 
 func (r searchResult) reportPeers(line func(string, ...any)) {
