@@ -18,8 +18,8 @@ type searchCondition struct {
 	terms   []searchTerm       // of query, to be looked up in frequency
 	expect  expectation        // how many documents may match; nil: nothing is known
 	few     bool               // rest holds for the documents of a thread or a Message-ID only
-	// arms are conditions that exclude one another and together are this one, each found by
-	// GIN without reading what it does not find by words alone; nil: there is no such split.
+	// arms are conditions that together are this one, each found by GIN without reading what it
+	// does not find by words alone; nil: there is no such split. For a moment two may find the same.
 	arms []searchCondition
 }
 
@@ -56,29 +56,46 @@ func sqlWith(before string, value any, after string) func(*statement) {
 
 // whole writes all of c as one condition.
 func (c searchCondition) whole(s *statement) {
-	parts := slices.Clone(c.rest)
-	if query := c.vectorQuery(); query != "" {
-		parts = append(parts, sqlWith("d.words @@ ", query, "::tsquery"))
-	}
-	joinConditions(s, parts, " AND ", "true")
+	joinConditions(s, append(slices.Clone(c.rest), c.ofWords()...), " AND ", "true")
 }
 
 // words adds what is asked of words.
 func (c searchCondition) words(s *statement) {
-	if query := c.vectorQuery(); query != "" {
-		s.when("d.words @@ ", query, "::tsquery")
+	for _, condition := range c.ofWords() {
+		s.add("\n\tAND ")
+		condition(s)
 	}
 }
 
-// vectorQuery is all that is asked of words, as one tsquery.
-func (c searchCondition) vectorQuery() string {
-	switch {
-	case c.without == "":
-		return c.query
-	case c.query == "":
-		return "!(" + c.without + ")"
+// ofWords is what is asked of words. What must not be met is looked for in what GIN finds: while GIN
+// moves the words of a document from its list of new ones to their places, some of them are at
+// theirs and others are not, and it takes the document for one that lacks a word.
+func (c searchCondition) ofWords() (out []func(*statement)) {
+	if c.query != "" {
+		query := c.query
+		if c.without != "" {
+			query = joinQueries(query, "!("+c.without+")", " & ")
+		}
+		out = append(out, sqlWith("d.words @@ ", query, "::tsquery"))
 	}
-	return "(" + c.query + ") & !(" + c.without + ")"
+	if c.without != "" {
+		out = append(out, sqlWith("NOT (d.words @@ ", c.without, "::tsquery)"))
+	}
+	return out
+}
+
+// split takes c apart into what matches less what must not be met: both are found by GIN.
+func (c searchCondition) split() (all, less searchCondition) {
+	all, less = c, c
+	all.without, less.without = "", ""
+	less.query = joinQueries(c.query, c.without, " & ")
+	if len(c.arms) > 0 {
+		all.arms, less.arms = slices.Clone(c.arms), slices.Clone(c.arms)
+		for i, arm := range c.arms {
+			all.arms[i], less.arms[i] = arm.split()
+		}
+	}
+	return all, less
 }
 
 func joinConditions(s *statement, parts []func(*statement), with, none string) {
@@ -296,7 +313,7 @@ func (x searchCompiler) inside(t queries.Text, words searchCondition, field int)
 	part := all.String()
 	return searchCondition{
 		query: joinQueries(exact, part, " | "), terms: words.terms, expect: words.expect,
-		arms: []searchCondition{{query: exact}, {query: part, without: exact, rest: []func(*statement){contains}}},
+		arms: []searchCondition{{query: exact}, {query: joinQueries(part, "!("+exact+")", " & "), rest: []func(*statement){contains}}},
 		rest: []func(*statement){anyOf([]func(*statement){contains, sqlWith("d.words @@ ", exact, "::tsquery")})},
 	}
 }

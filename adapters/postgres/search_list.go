@@ -95,7 +95,7 @@ func (l *messageList) from(s *statement, values []any, backward bool) {
 	case l.plan() == byWords:
 		s.add("(SELECT m.* FROM (")
 		for i, arm := range l.search.arms() {
-			s.add([]string{"", unionAll}[min(i, 1)], "SELECT d.id FROM document d")
+			s.add([]string{"", union}[min(i, 1)], "SELECT d.id FROM document d")
 			l.search.of(s, arm)
 		}
 		// OFFSET keeps the planner at one look into the index for each hit.

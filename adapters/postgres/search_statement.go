@@ -25,14 +25,14 @@ func newDocumentSearch(lexer Lexer, f queries.MessageFilter) *documentSearch {
 
 const (
 	hitsByWords = "WITH hits AS MATERIALIZED (\nSELECT d.id, d.date FROM document d"
-	moreHits    = "\nUNION ALL\nSELECT d.id, d.date FROM document d"
+	moreHits    = "\nUNION\nSELECT d.id, d.date FROM document d"
 	countedHits = `)
 SELECT id, (SELECT count(*) FROM hits) FROM hits
 ORDER BY date DESC, id DESC
 LIMIT `
 	countHits  = "SELECT count(*) FROM ("
-	eachHit    = "SELECT FROM document d"
-	unionAll   = "\nUNION ALL\n"
+	eachHit    = "SELECT d.id FROM document d"
+	union      = "\nUNION\n"
 	walkAll    = "SELECT d.id, 0::bigint FROM document d"
 	walkNewest = `
 SELECT d.id, 0::bigint FROM (
@@ -85,28 +85,29 @@ func (s *documentSearch) count(into *int) question {
 	var st statement
 	st.add(countHits)
 	for i, arm := range s.arms() {
-		st.add([]string{"", unionAll}[min(i, 1)], eachHit)
+		st.add([]string{"", union}[min(i, 1)], eachHit)
 		s.where(&st, arm)
 	}
 	st.add(") hits")
 	return st.question(true, scanCount(into))
 }
 
-// counts asks how many documents match: total less those that less has. Where no word must be
-// there and some must not, the index knows who has these; to find who lacks them, the words of each
-// document would be read.
+// counts asks how many documents match: total less those that less has. The index knows who has
+// words that must not be met; to find who lacks them, the words of each document would be read.
 func (s *documentSearch) counts(total, less *int) []question {
 	c := s.condition
 	switch {
-	case c.query != "":
+	case c.query != "" && c.without == "":
 		return []question{bitmapsOnly, s.count(total)}
 	case c.without == "":
 		return []question{s.count(total)}
 	}
 	all, having := *s, *s
-	all.condition.without = ""
-	having.condition.query, having.condition.without = c.without, ""
-	return []question{all.count(total), bitmapsOnly, having.count(less)}
+	all.condition, having.condition = c.split()
+	if c.query == "" {
+		return []question{all.count(total), bitmapsOnly, having.count(less)}
+	}
+	return []question{bitmapsOnly, all.count(total), having.count(less)}
 }
 
 // key names what is counted.
