@@ -17,7 +17,7 @@ type rows map[string]any
 // model folds batches into a store of maps, and shows its rows.
 type model interface {
 	apply(t *testing.T, batch []events.Recorded)
-	erase(acc domain.AccountID)
+	Store
 	rows() rows
 }
 
@@ -35,7 +35,9 @@ func fold(t *testing.T, m model, handles []events.Type, log []events.Recorded, c
 	for _, rec := range log {
 		if e, ok := rec.Event.(events.AccountErased); ok {
 			flush()
-			m.erase(e.Account)
+			if err := m.EraseAccount(t.Context(), e.Account); err != nil {
+				t.Fatal(err)
+			}
 			continue
 		}
 		if rec.Event == nil || !slices.Contains(handles, rec.Type) {
@@ -79,8 +81,6 @@ func (s *mailRows) apply(t *testing.T, batch []events.Recorded) {
 		t.Fatal(err)
 	}
 }
-
-func (s *mailRows) erase(acc domain.AccountID) { _ = s.EraseAccount(context.TODO(), acc) }
 
 func (s *mailRows) EraseAccount(_ context.Context, acc domain.AccountID) error {
 	maps.DeleteFunc(s.messages, func(_ domain.MessageID, m Message) bool { return m.Account == acc })
@@ -217,8 +217,6 @@ func (s mailboxRows) apply(t *testing.T, batch []events.Recorded) {
 	}
 }
 
-func (s mailboxRows) erase(acc domain.AccountID) { _ = s.EraseAccount(context.TODO(), acc) }
-
 func (s mailboxRows) EraseAccount(_ context.Context, acc domain.AccountID) error {
 	maps.DeleteFunc(s, func(k domain.MailboxKey, _ Mailbox) bool { return k.Account == acc })
 	return nil
@@ -264,8 +262,6 @@ func (s *accountRows) apply(t *testing.T, batch []events.Recorded) {
 		t.Fatal(err)
 	}
 }
-
-func (s *accountRows) erase(acc domain.AccountID) { _ = s.EraseAccount(context.TODO(), acc) }
 
 func (s *accountRows) EraseAccount(_ context.Context, acc domain.AccountID) error {
 	delete(s.accounts, acc)

@@ -58,8 +58,6 @@ func (s *searchRows) apply(t *testing.T, batch []events.Recorded) {
 	}
 }
 
-func (s *searchRows) erase(acc domain.AccountID) { _ = s.EraseAccount(context.TODO(), acc) }
-
 func (s *searchRows) EraseAccount(_ context.Context, acc domain.AccountID) error {
 	maps.DeleteFunc(s.documents, func(_ domain.MessageID, d indexed) bool { return d.Account == acc })
 	return nil
