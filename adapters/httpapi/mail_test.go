@@ -65,6 +65,30 @@ func TestListEmails(t *testing.T) {
 	wants(t, list("/api/emails/?page=2"), 404, `{"detail":"Invalid page."}`)
 }
 
+// A search says who answered it where there is a choice, and shows matches if asked to.
+func TestSearchEngineAndHighlight(t *testing.T) {
+	t.Parallel()
+	for engine, header := range map[queries.SearchEngine]string{
+		"": "", queries.EnginePreferred: "meilisearch", queries.EngineBuiltIn: "builtin", queries.EngineInstead: "builtin; reason=unavailable",
+	} {
+		w := newWorld()
+		w.ListMessages = func(_ context.Context, q queries.ListMessages) (queries.Page[queries.Message], error) {
+			m := testMessage(42)
+			if q.Highlight {
+				m.Highlight = &queries.Highlight{Subject: "Your <mark>order</mark>"}
+			}
+			return queries.Page[queries.Message]{Items: []queries.Message{m}, Count: 1, Number: 1, Engine: engine}, nil
+		}
+		h := w.handler(w.options())
+		got := do(t, h, call{method: "GET", path: "/api/emails/?q=order&highlight=true", token: "ann"})
+		wants(t, got, 200, `{"count":1,"next":null,"previous":null,"results":[`+strings.TrimSuffix(testRow, "}")+
+			`,"highlight":{"subject":"Your <mark>order</mark>","body":[]}}]}`)
+		wantHeader(t, got, "X-Search-Engine", header)
+		wants(t, do(t, h, call{method: "GET", path: "/api/emails/?q=order", token: "ann"}), 200, `{"count":1,"next":null,"previous":null,"results":[`+testRow+`}]}`)
+		wants(t, do(t, h, call{method: "GET", path: "/api/emails/?highlight=perhaps", token: "ann"}), 400, `{"highlight":["Must be a valid boolean."]}`)
+	}
+}
+
 func TestPageLinks(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
