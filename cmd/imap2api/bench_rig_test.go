@@ -43,7 +43,7 @@ func newRig(b *testing.B, count int) *rig {
 		b.Fatal(err)
 	}
 	if _, err := os.Stat(tools); err != nil {
-		b.Skipf("the generator of mail is not there: %v", err)
+		b.Fatalf("the generator of mail is not there, IMAP2API_SHARED says where it is: %v", err)
 	}
 	g := &rig{b: b, dir: openTempDir(b), tools: tools, count: count, lists: map[string][]byte{}}
 	g.run("gen", "--out", g.mail(), "--count", strconv.Itoa(count), "--extra", "0", "--seed", "1")

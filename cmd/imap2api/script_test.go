@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/imap2api/imap2api/adapters/imapsource/dovecottest"
+	"github.com/imap2api/imap2api/adapters/meili/meilitest"
 )
 
 // TestScript runs the stories of testdata/script with the real program, a
@@ -61,7 +62,7 @@ func TestScript(t *testing.T) {
 			"value": verb((*story).value), "capture": verb((*story).capture), "snapshot": verb((*story).snapshot),
 			"events": verb((*story).events), "discreet": verb((*story).silent),
 			"exits": verb((*story).exits), "await": verb((*story).await), "limit": verb((*story).limit), "readtoken": verb((*story).readToken),
-			"database": verb((*story).database), "sql": verb((*story).sql),
+			"database": verb((*story).database), "sql": verb((*story).sql), "meilisearch": verb((*story).meilisearch),
 		},
 	})
 }
@@ -74,6 +75,7 @@ type story struct {
 	dovecot *dovecottest.Server
 	user    *dovecottest.User
 	program *program
+	meili   *meilitest.Server // nil: none has run
 }
 
 // verb makes a method a command of scripts.
@@ -87,6 +89,26 @@ func verb(run func(*story, *testscript.TestScript, []string) error) func(*testsc
 		}
 	}
 }
+
+// meilisearch starts and stops a Meilisearch, which programs that are served later prefer.
+func (s *story) meilisearch(ts *testscript.TestScript, args []string) error {
+	switch {
+	case len(args) != 1:
+		return errors.New("usage: meilisearch start|stop")
+	case args[0] == "stop":
+		s.meili.Stop()
+	case s.meili != nil:
+		s.meili.Start()
+	default:
+		s.meili = meilitest.New(s.t, meilitest.Options{Key: meilisearchKey})
+		ts.Setenv("IMAP2API_MEILISEARCH_URL", s.meili.URL())
+		ts.Setenv("IMAP2API_MEILISEARCH_API_KEY", meilisearchKey)
+	}
+	return nil
+}
+
+// meilisearchKey is told to nobody.
+const meilisearchKey = "key-of-the-search-engine"
 
 // end stops what the script has left running.
 func (s *story) end() {
@@ -134,7 +156,7 @@ func (s *story) terminate(ts *testscript.TestScript, _ []string) error {
 
 // discreet finds passwords in what a program has written.
 func (s *story) discreet(text string) error {
-	secrets := []string{adminPassword}
+	secrets := []string{adminPassword, meilisearchKey}
 	if s.user != nil {
 		secrets = append(secrets, s.user.Password)
 	}

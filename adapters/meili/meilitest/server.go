@@ -1,6 +1,6 @@
 // Package meilitest is a Meilisearch for tests: an HTTP server of its own port with the routes
 // that the adapter uses, in memory. Requests, answers, states of tasks and errors are those of
-// Meilisearch 1.50, from which testdata/conversation.json of the adapter was recorded. What it does
+// Meilisearch 1.50, from which testdata/conversation.txt of the adapter was recorded. What it does
 // not know it refuses loudly, so that a new use is first compared with a real server. It ranks
 // nothing: requests are ordered by sort, as the adapter's are.
 package meilitest
