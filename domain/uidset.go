@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -152,4 +153,26 @@ func (s UIDSet) String() string {
 		}
 	}
 	return b.String()
+}
+
+// ParseUIDSet reads a sequence-set of numbers, such as String writes, in any order, ""
+// for the empty set. It returns ErrInvalid for anything else.
+func ParseUIDSet(text string) (UIDSet, error) {
+	var ranges []UIDRange
+	if text == "" {
+		return nil, nil
+	}
+	for part := range strings.SplitSeq(text, ",") {
+		low, high, ok := strings.Cut(part, ":")
+		if !ok {
+			high = low
+		}
+		lo, err1 := strconv.ParseUint(low, 10, 32)
+		hi, err2 := strconv.ParseUint(high, 10, 32)
+		if err1 != nil || err2 != nil || lo == 0 || hi == 0 {
+			return nil, fmt.Errorf("uid set %q: %w", text, ErrInvalid)
+		}
+		ranges = append(ranges, UIDRange{UID(min(lo, hi)), UID(max(lo, hi))})
+	}
+	return NewUIDSet(ranges...), nil
 }

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -67,6 +68,9 @@ func check(t *testing.T, what string, got UIDSet, want plainSet) {
 	if len(sorted) > 0 && got.Max() != sorted[len(sorted)-1] || len(sorted) == 0 && got.Max() != 0 {
 		t.Fatalf("%s: highest of %v is %d", what, got, got.Max())
 	}
+	if back, err := ParseUIDSet(got.String()); err != nil || !slices.Equal(back, got) {
+		t.Fatalf("%s: %q is read as %v, %v", what, got.String(), back, err)
+	}
 }
 
 func TestUIDSetIsASet(t *testing.T) {
@@ -124,4 +128,34 @@ func TestUIDSetStops(t *testing.T) {
 	if got := whole.Minus(UIDs(1<<32 - 1)).Minus(UIDs(1)).String(); got != "2:4294967294" {
 		t.Errorf("got %s", got)
 	}
+}
+
+func TestParseUIDSet(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"": "", "1": "1", "4294967295": "4294967295", "5:3,9,2:4": "2:5,9", "4294967294:4294967295,7": "7,4294967294:4294967295", "3,1,2": "1:3",
+	} {
+		if got, err := ParseUIDSet(text); err != nil || got.String() != want {
+			t.Errorf("%q: %v, %v, want %q", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"0", "1:0", "*", "1:*", "4294967296", "-1", "1,", ",", "1:2:3", " 1", "a", "1;2", "+1"} {
+		if got, err := ParseUIDSet(text); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%q: %v, %v, want invalid", text, got, err)
+		}
+	}
+}
+
+func FuzzParseUIDSet(f *testing.F) {
+	f.Add("1:3,7")
+	f.Add("4294967295,1:4294967295")
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := ParseUIDSet(text)
+		if err != nil {
+			return
+		}
+		if back, err := ParseUIDSet(s.String()); err != nil || !slices.Equal(back, s) {
+			t.Errorf("%q: %v becomes %v, %v", text, s, back, err)
+		}
+	})
 }
