@@ -32,6 +32,7 @@ type App struct {
 	CancelSync   func(context.Context, commands.CancelSync) (events.Position, error)
 	ListSyncRuns func(context.Context, queries.ListSyncRuns) (queries.Page[queries.SyncRun], error)
 	GetSyncRun   func(context.Context, queries.GetSyncRun) (queries.SyncRun, error)
+	RunningSyncs func(context.Context, queries.ListRunningSyncs) ([]queries.RunningSync, error)
 
 	ListMessages  func(context.Context, queries.ListMessages) (queries.Page[queries.Message], error)
 	GetMessage    func(context.Context, queries.GetMessage) (queries.MessageDetail, error)

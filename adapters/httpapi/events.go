@@ -22,8 +22,9 @@ const (
 // eventQuery is what a request asks of a journal.
 type eventQuery struct {
 	queries.ListEvents
-	nothing bool // no event can be meant
-	wait    time.Duration
+	nothing  bool // no event can be meant
+	progress bool // of sync runs is meant too, which only streams have
+	wait     time.Duration
 }
 
 // readEvents reads the parameters of api.md 10.6.
@@ -98,24 +99,31 @@ func (f *filters) position(name string) events.Position {
 
 // eventTypes reads type and category; both must hold.
 func (f *filters) eventTypes(q *eventQuery) {
+	q.progress = true
 	if text := f.text("type"); text != "" {
-		q.Types = []events.Type{}
+		q.Types, q.progress = []events.Type{}, false
 		for name := range strings.SplitSeq(text, ",") {
-			types, known := public.Stored(strings.TrimSpace(name))
-			if !known {
-				f.faults.add("type", notAChoice(strings.TrimSpace(name)))
+			name = strings.TrimSpace(name)
+			progress := name == progressType && f.r.route.path == streamPath
+			types, known := public.Stored(name)
+			if !known && !progress {
+				f.faults.add("type", notAChoice(name))
 			}
 			q.Types = append(q.Types, types...)
+			q.progress = q.progress || progress || name == "sync.*"
 		}
 	}
 	if text := f.text("category"); text != "" {
 		var types []events.Type
+		sync := false
 		for name := range strings.SplitSeq(text, ",") {
 			if name = strings.TrimSpace(name); !slices.Contains(public.Categories, name) {
 				f.faults.add("category", notAChoice(name))
 			}
 			types = append(types, public.InCategory(name)...)
+			sync = sync || name == public.Sync
 		}
+		q.progress = q.progress && sync
 		if q.Types == nil {
 			q.Types = append([]events.Type{}, types...)
 		}
@@ -231,33 +239,6 @@ func (a *api) getEvent(r *request) (response, error) {
 		return response{}, err
 	}
 	return response{raw: public.Render(rec, r.base())}, nil
-}
-
-// ofResource answers with the events of one thing of the user.
-func (a *api) ofResource(r *request, stream events.Stream) (response, error) {
-	q, err := a.readEvents(r)
-	if err != nil {
-		return response{}, err
-	}
-	q.nothing = q.nothing || q.Stream != nil && *q.Stream != stream || q.Journal != r.who.Journal
-	q.Stream = &stream
-	return a.events(r, q)
-}
-
-func (a *api) emailEvents(r *request) (response, error) {
-	m, err := a.emailOfPath(r, 0)
-	if err != nil {
-		return response{}, err
-	}
-	return a.ofResource(r, events.Stream{Kind: events.StreamMessage, ID: int64(m.ID)})
-}
-
-func (a *api) serverEvents(r *request) (response, error) {
-	acc, err := a.serverOfPath(r)
-	if err != nil {
-		return response{}, err
-	}
-	return a.ofResource(r, events.Stream{Kind: events.StreamAccount, ID: int64(acc.ID)})
 }
 
 // eventTypeJSON describes a type of event.

@@ -140,6 +140,28 @@ func TestListEvents(t *testing.T) {
 	}
 }
 
+// TestEmailHistory: an email that is gone from the lists still has its life, until its server is deleted.
+func TestEmailHistory(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	j := newJournal(3)
+	w.withJournal(j)
+	w.ListEvents = func(ctx context.Context, q queries.ListEvents) (queries.EventPage, error) {
+		if q.Stream != nil && q.Stream.ID != 42 || q.Accounts != nil && !slices.Contains(q.Accounts, 3) {
+			return queries.EventPage{Latest: 3}, nil
+		}
+		return j.list(ctx, q)
+	}
+	h := w.handler(w.options())
+	get := func(path string) answer { return do(t, h, call{method: "GET", path: path, token: "ann"}) }
+	wants(t, get("/api/emails/42/history/?after=1&page_size=1"), 200,
+		`{"next":"http://mail.example.org/api/emails/42/history/?after=2&page_size=1","previous":null,"latest_position":3,"results":[`+testEvent(2)+`]}`)
+	wants(t, get("/api/emails/43/history/"), 404, notFound)
+	wants(t, get("/api/emails/x/history/"), 404, notFound)
+	delete(w.accounts, 3)
+	wants(t, get("/api/emails/42/history/"), 404, notFound)
+}
+
 func TestEventFilters(t *testing.T) {
 	t.Parallel()
 	w := newWorld()

@@ -24,6 +24,7 @@ type api struct {
 	cors    corsPolicy
 	limits  *limiter
 	streams *streamCount
+	running *progressFeed
 	doc     *document
 }
 
@@ -63,6 +64,7 @@ func NewHandler(app App, opts Options, log *slog.Logger) http.Handler {
 	}
 	a.cors = newCORS(opts.Development, opts.CORSOrigins)
 	a.limits = newLimiter(a.opts.Now)
+	a.running = newProgressFeed(app.RunningSyncs, log)
 	a.mount()
 	return a
 }

@@ -151,13 +151,14 @@ func mailRoutes() []*route {
 		{path: "emails/{id}/attachments/{section}/", name: "Attachment Instance", about: "The octets of an attachment.", methods: get((*api).getAttachment)},
 		{path: "emails/{id}/raw/", name: "Raw Email", about: "The message as on the mail server.", methods: get((*api).rawEmail)},
 		{path: "emails/{id}/events/", name: "Email Events", about: "The events of an email.", methods: get((*api).emailEvents)},
+		{path: "emails/{id}/history/", name: "Email History", about: "The life of an email, also of a deleted one.", methods: get((*api).emailHistory)},
 	}
 }
 
 func eventRoutes() []*route {
 	return []*route{
 		{path: "events/", name: "Event List", about: "The event log.", methods: get((*api).listEvents)},
-		{path: "events/stream/", name: "Event Stream", about: "Server-sent events.", methods: get((*api).streamEvents)},
+		{path: streamPath, name: "Event Stream", about: "Server-sent events.", methods: get((*api).streamEvents)},
 		{path: "events/{position}/", name: "Event Instance", about: "One event.", methods: get((*api).getEvent)},
 		{path: "event-types/", name: "Event Type List", about: "All types of events.", methods: get((*api).listEventTypes)},
 	}

@@ -124,6 +124,12 @@ func (s *stream) run(latest events.Position) {
 	defer recheck.Stop()
 	pinged := time.Now()
 	defer func() { _ = s.out.SetWriteDeadline(time.Time{}) }() // the connection may serve further requests
+	var running <-chan []queries.RunningSync
+	if s.q.progress {
+		told, end := s.a.running.follow(ctx, s.q.Journal)
+		defer end()
+		running = told
+	}
 	for {
 		grown := s.a.app.Grown(s.q.Journal)
 		more, err := s.next(ctx)
@@ -137,6 +143,9 @@ func (s *stream) run(latest events.Position) {
 		case <-ctx.Done():
 			return
 		case <-grown:
+		case now := <-running:
+			s.progress(now)
+			continue
 		case <-recheck.C:
 			if time.Since(pinged) >= streamPing-streamRecheck/2 {
 				s.buf.WriteString(": ping\n\n")

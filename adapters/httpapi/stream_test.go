@@ -165,3 +165,55 @@ func TestStreamEnds(t *testing.T) {
 		t.Errorf("after the revocation: %q", got)
 	}
 }
+
+// TestStreamProgress: how far a run has come is told once for each news, without an id, to those whom it concerns.
+func TestStreamProgress(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	j := newJournal(1)
+	w.withJournal(j)
+	var mu sync.Mutex
+	done := 0
+	w.RunningSyncs = func(_ context.Context, q queries.ListRunningSyncs) ([]queries.RunningSync, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(q.Journals) != 1 || q.Journals[0] != 1 {
+			t.Errorf("asked for journals %v", q.Journals)
+		}
+		return []queries.RunningSync{{
+			Journal: 1, Account: 3, Sync: 57, At: testNow.Add(time.Duration(done) * time.Second),
+			Progress: queries.SyncProgress{MailboxesTotal: 2, Current: "Sent", MessagesTotal: 4, MessagesDone: done},
+		}}, nil
+	}
+	server := httptest.NewServer(w.handler(w.options()))
+	t.Cleanup(server.Close)
+	told := func(percent int) string {
+		return fmt.Sprintf("event: sync.progress\ndata: {\"imap_server\":3,\"sync_id\":57,\"percent\":%d,\"current_folder\":\"Sent\"}\n", percent)
+	}
+	f := follow(t, server.URL+"/api/events/stream/?type=sync.progress", "ann", nil)
+	others := []*follower{
+		follow(t, server.URL+"/api/events/stream/?type=email.*", "ann", nil),
+		follow(t, server.URL+"/api/events/stream/?imap_server=4", "ann", nil),
+	}
+	f.block()
+	if got := f.block(); got != told(0) {
+		t.Errorf("got %q", got)
+	}
+	mu.Lock()
+	done = 3
+	mu.Unlock()
+	if got := f.block(); got != told(75) {
+		t.Errorf("got %q", got)
+	}
+	j.append()
+	others[0].block()
+	if got := others[0].block(); !strings.HasPrefix(got, "id: 2\n") {
+		t.Errorf("a stream of emails got %q", got)
+	}
+	others[1].block()
+	if got := others[1].block(); !strings.HasPrefix(got, "id: 2\n") { // the journal of the test knows no accounts
+		t.Errorf("a stream of another server got %q", got)
+	}
+	res := do(t, w.handler(w.options()), call{method: "GET", path: "/api/events/?type=sync.progress", token: "ann"})
+	wants(t, res, 400, `{"type":["\"sync.progress\" is not a valid choice."]}`)
+}

@@ -76,11 +76,7 @@ func (a *api) syncRunOf(run queries.SyncRun) syncRunJSON {
 
 // progressOf returns how far a run has come; one that has ended is told from its mailboxes.
 func progressOf(run queries.SyncRun) progressJSON {
-	p := run.Progress
-	out := progressJSON{
-		FoldersTotal: p.MailboxesTotal, FoldersDone: p.MailboxesDone, CurrentFolder: textOrNil(string(p.Current)),
-		MessagesTotal: p.MessagesTotal, MessagesDone: p.MessagesDone,
-	}
+	out := countsOf(run.Progress)
 	switch run.Status {
 	case "queued", "running":
 	default:
@@ -91,13 +87,26 @@ func progressOf(run queries.SyncRun) progressJSON {
 			return out
 		}
 	}
-	switch {
-	case out.MessagesTotal > 0 && run.Status == "running":
-		out.Percent = min(100, out.MessagesDone*100/out.MessagesTotal)
-	case out.FoldersTotal > 0:
-		out.Percent = min(100, out.FoldersDone*100/out.FoldersTotal)
-	}
+	out.Percent = percentOf(out, run.Status == "running")
 	return out
+}
+
+func countsOf(p queries.SyncProgress) progressJSON {
+	return progressJSON{
+		FoldersTotal: p.MailboxesTotal, FoldersDone: p.MailboxesDone, CurrentFolder: textOrNil(string(p.Current)),
+		MessagesTotal: p.MessagesTotal, MessagesDone: p.MessagesDone,
+	}
+}
+
+// percentOf counts messages while a run goes on, folders else.
+func percentOf(p progressJSON, running bool) int {
+	switch {
+	case p.MessagesTotal > 0 && running:
+		return min(100, p.MessagesDone*100/p.MessagesTotal)
+	case p.FoldersTotal > 0:
+		return min(100, p.FoldersDone*100/p.FoldersTotal)
+	}
+	return 0
 }
 
 // unfinished counts the mailboxes that a run did not come to the end of.

@@ -169,6 +169,31 @@ func (r *AccountReader) SyncRun(ctx context.Context, journal events.JournalID, a
 	return out[0], nil
 }
 
+const runningSyncs = `
+SELECT journal_id, account_id, sync_id, progress, progress_at
+FROM state.sync_queue
+WHERE journal_id = ANY($1) AND started_at IS NOT NULL AND progress IS NOT NULL AND NOT cancelled
+ORDER BY account_id`
+
+// RunningSyncs returns how far the runs of journals have come that go on now, by account.
+func (r *AccountReader) RunningSyncs(ctx context.Context, journals []events.JournalID) ([]queries.RunningSync, error) {
+	rows, err := r.pool.Query(ctx, runningSyncs, column(journals, func(j events.JournalID) int64 { return int64(j) }))
+	if err != nil {
+		return nil, fmt.Errorf("read running syncs: %w", translate(err))
+	}
+	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (queries.RunningSync, error) {
+		var s queries.RunningSync
+		var p commands.SyncProgress
+		err := row.Scan(&s.Journal, &s.Account, &s.Sync, &p, &s.At)
+		s.Progress = queries.SyncProgress(p)
+		return s, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read running syncs: %w", translate(err))
+	}
+	return out, nil
+}
+
 const accountOwner = `SELECT journal_id FROM state.accounts WHERE account_id = $1`
 
 // Owner returns the journal of an account, also of an erased one. It returns domain.ErrNotFound.

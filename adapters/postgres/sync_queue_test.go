@@ -7,12 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/imap2api/imap2api/adapters/postgres"
 	"github.com/imap2api/imap2api/commands"
 	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/events"
+	"github.com/imap2api/imap2api/queries"
 )
 
 // clock is a time that tests set.
@@ -265,5 +267,42 @@ func TestClaimRace(t *testing.T) {
 		if claimed[acc] != 1 {
 			t.Errorf("account %d was claimed %d times", acc, claimed[acc])
 		}
+	}
+}
+
+// TestRunningSyncs: what workers tell of the runs that go on, of the journals asked for.
+func TestRunningSyncs(t *testing.T) {
+	t.Parallel()
+	pool, q, c := newQueue(t)
+	for acc := domain.AccountID(1); acc <= 2; acc++ {
+		if _, err := q.Enqueue(t.Context(), 1, acc, domain.SyncID(10*acc), "request"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reader := postgres.NewAccountReader(pool, 1)
+	running := func(journals ...events.JournalID) []queries.RunningSync {
+		t.Helper()
+		out, err := reader.RunningSyncs(t.Context(), journals)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	run := claim(t, q)
+	if got := running(1); len(got) != 0 {
+		t.Errorf("before anything was told: %+v", got)
+	}
+	if err := q.Report(t.Context(), run, commands.SyncProgress{Current: "Sent", MessagesTotal: 4, MessagesDone: 3}); err != nil {
+		t.Fatal(err)
+	}
+	want := []queries.RunningSync{{
+		Journal: 1, Account: 1, Sync: 10, At: c.now(),
+		Progress: queries.SyncProgress{Current: "Sent", MessagesTotal: 4, MessagesDone: 3},
+	}}
+	if diff := cmp.Diff(want, running(2, 1)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := running(2); len(got) != 0 {
+		t.Errorf("of another journal: %+v", got)
 	}
 }

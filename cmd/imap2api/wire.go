@@ -208,6 +208,7 @@ func (s *system) wireAccounts(app *httpapi.App) {
 	app.CancelSync = observe(o, l, "cancel_sync", commands.NewCancelSync(s.queue).Handle)
 	app.ListSyncRuns = observe(o, l, "list_sync_runs", queries.NewListSyncRuns(s.accounts).Handle)
 	app.GetSyncRun = observe(o, l, "get_sync_run", queries.NewGetSyncRun(s.accounts).Handle)
+	app.RunningSyncs = observe(o, l, "list_running_syncs", queries.NewListRunningSyncs(s.accounts).Handle)
 }
 
 func (s *system) wireMail(app *httpapi.App) {
