@@ -23,7 +23,7 @@ GOFUMPT       := v0.12.0
 TOOLS         := bin/golangci-lint bin/gofumpt bin/goimports bin/benchstat
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test e2e check fmt fmt-check vet lint tidy tidy-check golden fuzz cover bench bench-search up down migrate rebuild tools clean
+.PHONY: help run demo build test e2e check fmt fmt-check vet lint tidy tidy-check golden fuzz cover bench bench-search up down migrate rebuild tools clean
 
 help: ## Print this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -31,6 +31,10 @@ help: ## Print this list
 run: build ## Start the service on http://127.0.0.1:8080 with everything it needs inside ./data
 	@scripts/install.sh run
 	@exec $(BINARY) serve -env development -data-dir $(DATA)
+
+demo: build ## The same in ./data/demo with a sample IMAP server, to which mail arrives by itself
+	@scripts/install.sh run
+	@exec $(BINARY) serve -demo -env development -data-dir $(DATA)/demo
 
 build: ## Build bin/imap2api, static
 	@mkdir -p bin

@@ -257,12 +257,12 @@ func (c *config) keyFile() string {
 	return filepath.Join(c.dataDir, "secret.key")
 }
 
-// baseURL returns the base of links that no request asks for, up to and with /api/.
-func (c *config) baseURL() string {
+// rootURL returns where links lead that no request asks for, with a final slash.
+func (c *config) rootURL() string {
 	if c.publicURL != "" {
-		return strings.TrimSuffix(c.publicURL, "/") + "/api/"
+		return strings.TrimSuffix(c.publicURL, "/") + "/"
 	}
-	return "http://" + c.listen + "/api/"
+	return "http://" + c.listen + "/"
 }
 
 // logger returns the program's logger.

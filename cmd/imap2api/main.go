@@ -64,6 +64,7 @@ func commandTable() []command {
 		{"migrate", "", "bring the database to this version's schema", runMigrate},
 		{"user", "add|list|disable|erase NAME", "users", runUser},
 		{"token", "create -user NAME [-scope S ...]", "API tokens", runToken},
+		{"demo", "[-imap-listen ADDRESS]", "the sample IMAP server of make demo alone", runDemo},
 		{"version", "", "version, commit, Go version, event and schema versions", runVersion},
 	}
 }

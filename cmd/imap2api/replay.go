@@ -48,7 +48,7 @@ func runReplay(ctx context.Context, in *invocation) error {
 		return err
 	}
 	if base == "" {
-		base = s.config.baseURL()
+		base = s.config.rootURL() + "api/"
 	}
 	out := bufio.NewWriterSize(in.stdout, 1<<16)
 	if err := s.replay(ctx, q, base, out); err != nil {

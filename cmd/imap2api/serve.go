@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"flag"
 	"fmt"
@@ -11,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -27,9 +26,10 @@ const (
 )
 
 func runServe(ctx context.Context, in *invocation) error {
-	var migrate bool
+	var migrate, demo bool
 	c, rest, err := parse("serve", in, func(fs *flag.FlagSet) {
 		fs.BoolVar(&migrate, "migrate", false, "bring the database of database-url to this version's schema first")
+		fs.BoolVar(&demo, "demo", false, "with a sample IMAP server, and an account on it")
 	})
 	if err != nil {
 		return err
@@ -59,6 +59,11 @@ func runServe(ctx context.Context, in *invocation) error {
 	if err != nil {
 		return err
 	}
+	if demo {
+		if err := s.openSample(); err != nil {
+			return err
+		}
+	}
 	if err := s.firstAdmin(ctx, in); err != nil {
 		return err
 	}
@@ -82,7 +87,7 @@ func tuneMemory() {
 
 // serve runs everything until ctx ends, then stops it in order.
 func (s *system) serve(ctx context.Context, listener net.Listener) error {
-	if err := postgres.SetBaseURL(ctx, s.db.pool, s.config.baseURL()); err != nil {
+	if err := postgres.SetBaseURL(ctx, s.db.pool, s.config.rootURL()+"api/"); err != nil {
 		return fmt.Errorf("note base url: %w", err)
 	}
 	work, stopWork := context.WithCancel(ctx)
@@ -92,6 +97,11 @@ func (s *system) serve(ctx context.Context, listener net.Listener) error {
 	failed := s.start(work, &running)
 	if err := s.events.WaitLive(work); err != nil {
 		return fmt.Errorf("wait for read models: %w", err)
+	}
+	if s.sample != nil {
+		if err := s.addSample(work); err != nil {
+			return fmt.Errorf("add sample account: %w", err)
+		}
 	}
 	requests, endRequests := context.WithCancel(context.WithoutCancel(ctx))
 	defer endRequests()
@@ -135,6 +145,9 @@ func (s *system) start(ctx context.Context, running *sync.WaitGroup) <-chan erro
 	running.Go(func() { s.principals.Run(ctx) })
 	running.Go(func() { s.collectOrphans(ctx) })
 	running.Go(func() { s.keepCoverage(ctx) })
+	if s.sample != nil {
+		running.Go(func() { s.runSample(ctx) })
+	}
 	return failed
 }
 
@@ -169,27 +182,37 @@ func (s *system) server() *http.Server {
 	}
 }
 
-// firstAdmin makes an administrator when no user exists. A random password is printed once.
+// firstAdmin makes an administrator when no user exists, and says where to sign in. A random
+// password is printed once, that of a demonstration each time.
 func (s *system) firstAdmin(ctx context.Context, in *invocation) error {
+	c := s.config
+	password, shown := "", ""
+	var err error
+	switch {
+	case c.adminPasswordFile != "":
+		password, err = readSecret(c.adminPasswordFile)
+		shown = "as in " + c.adminPasswordFile
+	case s.sample != nil:
+		password, err = keptPassword(filepath.Join(c.dataDir, "admin-password"))
+		shown = password
+	default:
+		password = newPassword()
+		shown = password + "  (shown once)"
+	}
+	if err != nil {
+		return usageError{fmt.Errorf("admin-password-file: %w", err)}
+	}
 	users, err := queries.NewListUsers(s.users).Handle(ctx, queries.ListUsers{})
-	if err != nil || len(users) > 0 {
+	if err != nil || len(users) > 0 && s.sample == nil {
 		return err
 	}
-	var password string
-	if s.config.adminPasswordFile != "" {
-		if password, err = readSecret(s.config.adminPasswordFile); err != nil {
-			return usageError{fmt.Errorf("admin-password-file: %w", err)}
+	if len(users) == 0 {
+		if _, err := s.addUser(ctx, c.adminUsername, password, true); err != nil {
+			return fmt.Errorf("make first administrator: %w", err)
 		}
-	} else {
-		var b [15]byte
-		_, _ = rand.Read(b[:]) // never fails
-		password = base64.RawURLEncoding.EncodeToString(b[:])
 	}
-	if _, err := s.addUser(ctx, s.config.adminUsername, password, true); err != nil {
-		return fmt.Errorf("make first administrator: %w", err)
-	}
-	if s.config.adminPasswordFile == "" {
-		in.tellf("\n  First administrator: %s\n  Password:            %s\n  (shown once)\n\n", s.config.adminUsername, password)
+	if s.sample != nil || c.adminPasswordFile == "" {
+		in.tellf("\n  Open           %s\n  Administrator  %s\n  Password       %s\n\n", c.rootURL()+"admin/", c.adminUsername, shown)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/imap2api/imap2api/adapters/mailparse"
 	"github.com/imap2api/imap2api/adapters/meili"
 	"github.com/imap2api/imap2api/adapters/postgres"
+	"github.com/imap2api/imap2api/adapters/sampleserver"
 	"github.com/imap2api/imap2api/commands"
 	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/events"
@@ -58,6 +59,7 @@ type system struct {
 	parser     *mailparse.Parser
 	source     *imapsource.Source
 	eraser     *eraser
+	sample     *sampleserver.Server // nil: no demonstration
 
 	mail      *postgres.MailReader
 	search    *postgres.SearchReader
