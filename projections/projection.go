@@ -32,6 +32,9 @@ type Generation struct {
 	Version int
 	Schema  string
 	Status  string // building, live or kept
+	Reads   string // versions of what read messages for it; "": it reads none
+	Error   string // why it was not made live; "": it was, or may yet be
+	Asked   bool   // somebody asked for it, which the log does not tell yet
 }
 
 // A ReadModel is where the rows and the checkpoints of a projection live.
@@ -49,14 +52,17 @@ type ReadModel[S Store] interface {
 	// Build returns the generation of this version that is being built, a new
 	// one if there is none. The first one of a version is live at once when no journal has events.
 	Build(ctx context.Context, version int) (Generation, error)
+	// Request is Build for somebody: whoever keeps the read model builds the generation, makes it
+	// live, and records who asked. It reports whether it began one, or one that had failed again.
+	Request(ctx context.Context, version int, asked events.Meta) (gen Generation, began bool, err error)
 	// Activate indexes gen, compares it with the live generation, journal by journal,
 	// and makes it the live one.
 	// It returns domain.ErrConflict, with what differs, if they do not agree.
 	Activate(ctx context.Context, gen Generation) error
-	// Rollback makes the kept generation the live one again. It returns
-	// domain.ErrConflict if there is none.
-	Rollback(ctx context.Context, version int) (Generation, error)
-	// Drop removes the kept generation, if there is one.
+	// Rollback makes the kept generation the live one again; asked, if not nil, is who will be
+	// recorded. It returns domain.ErrConflict if there is none.
+	Rollback(ctx context.Context, version int, asked *events.Meta) (Generation, error)
+	// Drop removes the kept generation, and one that could not be made live, if there are any.
 	Drop(ctx context.Context) error
 }
 
@@ -71,8 +77,9 @@ type Task struct {
 	CatchUp     func(ctx context.Context, gen Generation, journal events.JournalID) (more bool, err error)
 	Generations func(ctx context.Context) ([]Generation, error)
 	Build       func(ctx context.Context) (Generation, error)
+	Request     func(ctx context.Context, asked events.Meta) (gen Generation, began bool, err error)
 	Activate    func(ctx context.Context, gen Generation) error
-	Rollback    func(ctx context.Context) (Generation, error)
+	Rollback    func(ctx context.Context, asked *events.Meta) (Generation, error)
 	Drop        func(ctx context.Context) error
 }
 
@@ -86,8 +93,13 @@ func Bind[S Store](p Projection[S], model ReadModel[S]) Task {
 		},
 		Generations: func(ctx context.Context) ([]Generation, error) { return model.Generations(ctx, p.Version) },
 		Build:       func(ctx context.Context) (Generation, error) { return model.Build(ctx, p.Version) },
-		Activate:    model.Activate,
-		Rollback:    func(ctx context.Context) (Generation, error) { return model.Rollback(ctx, p.Version) },
-		Drop:        model.Drop,
+		Request: func(ctx context.Context, asked events.Meta) (Generation, bool, error) {
+			return model.Request(ctx, p.Version, asked)
+		},
+		Activate: model.Activate,
+		Rollback: func(ctx context.Context, asked *events.Meta) (Generation, error) {
+			return model.Rollback(ctx, p.Version, asked)
+		},
+		Drop: model.Drop,
 	}
 }

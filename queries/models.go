@@ -28,6 +28,7 @@ type Model struct {
 	LagSeconds        float64 // age of the oldest event that is not applied
 	Rebuild           *ModelRebuild
 	RollbackAvailable bool
+	Outdated          bool           // messages were read by another parser than that of this program: a rebuild mends it
 	Failures          []ModelFailure // the 100 oldest
 	UpdatedAt         time.Time
 	Coverage          *Coverage // nil: not asked for, not compared yet, or it has no rows of single emails

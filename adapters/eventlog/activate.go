@@ -38,8 +38,8 @@ WHERE l.projection = $1 AND l.generation = $3 AND l.position > coalesce(n.positi
 // Activate indexes gen, compares it with the live generation journal by journal,
 // and makes it the live one; that one is kept. Where one of the two is behind, it
 // catches up with the other first. Rows are compared one for one, by an order-free
-// hash of each table, if both are of one version, else only counted: then a
-// difference is logged. It returns domain.ErrConflict, with what differs, if they
+// hash of each table, if both are of one version and messages were read by the same
+// parser, else only counted: then a difference is logged. It returns domain.ErrConflict, with what differs, if they
 // do not agree.
 func (m *ReadModel[S]) Activate(ctx context.Context, gen projections.Generation) error {
 	if err := m.activate(ctx, gen); err != nil {
@@ -59,19 +59,21 @@ func (m *ReadModel[S]) activate(ctx context.Context, gen projections.Generation)
 	if err := m.change(ctx, func(tx pgx.Tx, _ []projections.Generation) error { return m.index(ctx, tx, gen) }); err != nil {
 		return err
 	}
-	if live, ok := find(all, gen.Version, "live"); ok {
-		if err := m.compareAll(ctx, live, gen, m.compare); err != nil {
-			return err
-		}
-	} else if old, ok := newestLive(all); ok {
-		if err := m.compareAll(ctx, old, gen, m.count); err != nil {
+	live, ok := find(all, gen.Version, "live")
+	compare := m.compare
+	if !ok || live.Reads != gen.Reads {
+		live, ok = newestLive(all)
+		compare = m.count
+	}
+	if ok {
+		if err := m.compareAll(ctx, live, gen, compare); err != nil {
 			return err
 		}
 	}
-	return m.flip(ctx, gen)
+	return m.flip(ctx, gen, nil)
 }
 
-// newestLive returns the live generation of the newest other version.
+// newestLive returns the live generation of the newest version.
 func newestLive(all []projections.Generation) (out projections.Generation, ok bool) {
 	for _, g := range all {
 		if g.Status == "live" && g.Version >= out.Version {

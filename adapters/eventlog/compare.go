@@ -178,8 +178,9 @@ func (m *ReadModel[S]) count(ctx context.Context, j events.JournalID, old, gen p
 
 // flip makes gen the live generation of its version, and the live one the kept
 // one, for which all who catch up wait some milliseconds. No checkpoint is behind
-// the live generation's then, except where gen is stopped by an event.
-func (m *ReadModel[S]) flip(ctx context.Context, gen projections.Generation) error {
+// the live generation's then, except where gen is stopped by an event. request, if not
+// nil, is who asked for it.
+func (m *ReadModel[S]) flip(ctx context.Context, gen projections.Generation, request []byte) error {
 	for range flipTries {
 		var behind []int64
 		err := m.change(ctx, func(tx pgx.Tx, all []projections.Generation) error {
@@ -202,6 +203,11 @@ func (m *ReadModel[S]) flip(ctx context.Context, gen projections.Generation) err
 			if _, err := tx.Exec(ctx, statusQuery, m.opts.Name, gen.Number, "live"); err != nil {
 				return err
 			}
+			if request != nil {
+				if _, err := tx.Exec(ctx, noteRequest, m.opts.Name, gen.Number, request); err != nil {
+					return err
+				}
+			}
 			return m.promote(ctx, tx, gen)
 		})
 		if err != nil || len(behind) == 0 {
@@ -211,7 +217,7 @@ func (m *ReadModel[S]) flip(ctx context.Context, gen projections.Generation) err
 			return err
 		}
 	}
-	return fmt.Errorf("generation %d stays behind the live one: %w", gen.Number, domain.ErrConflict)
+	return fmt.Errorf("generation %d stays behind the live one: %w", gen.Number, domain.ErrUnavailable)
 }
 
 // behind returns the journals in which gen has yet to catch up with live.

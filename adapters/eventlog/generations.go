@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/projections"
 )
 
@@ -21,16 +20,18 @@ const (
 	noTimeouts = `SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0`
 
 	generationsQuery = `
-SELECT generation, version, schema_name, status FROM log.generations WHERE projection = $1 ORDER BY generation`
+SELECT generation, version, schema_name, status, reads, coalesce(last_error, ''), request IS NOT NULL
+FROM log.generations WHERE projection = $1 ORDER BY generation`
 	newGeneration = `
-INSERT INTO log.generations (projection, generation, version, schema_name, status, started_at)
-VALUES ($1, $2, $3, $4, 'building', clock_timestamp())`
+INSERT INTO log.generations (projection, generation, version, schema_name, reads, status, started_at)
+VALUES ($1, $2, $3, $4, $5, 'building', clock_timestamp())`
 	journalsWithEvents = `SELECT EXISTS (SELECT FROM log.journals WHERE position > 0)`
 	markIndexed        = `COMMENT ON SCHEMA %s IS 'indexed'`
 	isIndexed          = `
 SELECT coalesce(obj_description(to_regnamespace($1), 'pg_namespace') = 'indexed', false)`
 	statusQuery = `
-UPDATE log.generations SET status = $3, activated_at = CASE WHEN $3 = 'live' THEN clock_timestamp() ELSE activated_at END
+UPDATE log.generations SET status = $3, activated_at = CASE WHEN $3 = 'live' THEN clock_timestamp() ELSE activated_at END,
+	last_error = NULL
 WHERE projection = $1 AND generation = $2`
 )
 
@@ -83,30 +84,35 @@ func find(all []projections.Generation, version int, status string) (projections
 // once when no journal has events.
 func (m *ReadModel[S]) Build(ctx context.Context, version int) (projections.Generation, error) {
 	var out projections.Generation
-	err := m.change(ctx, func(tx pgx.Tx, all []projections.Generation) error {
-		if g, ok := find(all, version, "building"); ok {
-			out = g
-			return nil
-		}
-		_, live := find(all, version, "live")
-		next := nextNumber(all)
-		for _, g := range all {
-			old := g.Version < version && g.Version != scratchVersion
-			if live && (old || g.Version == version && g.Status == "kept") {
-				if err := m.drop(ctx, tx, g); err != nil {
-					return err
-				}
-			}
-		}
-		out = projections.Generation{
-			Number: next, Version: version, Status: "building", Schema: fmt.Sprintf("%s_g%d", m.opts.Name, next),
-		}
-		return m.create(ctx, tx, &out, !live)
+	err := m.change(ctx, func(tx pgx.Tx, all []projections.Generation) (err error) {
+		out, err = m.building(ctx, tx, all, version)
+		return err
 	})
 	if err != nil {
 		return projections.Generation{}, fmt.Errorf("build %s: %w", m.opts.Name, err)
 	}
 	return out, nil
+}
+
+// building is Build within a transaction.
+func (m *ReadModel[S]) building(ctx context.Context, tx pgx.Tx, all []projections.Generation, version int) (projections.Generation, error) {
+	if g, ok := find(all, version, "building"); ok {
+		return g, nil
+	}
+	_, live := find(all, version, "live")
+	next := nextNumber(all)
+	for _, g := range all {
+		old := g.Version < version && g.Version != scratchVersion
+		if live && (old || g.Version == version && g.Status == "kept") {
+			if err := m.drop(ctx, tx, g); err != nil {
+				return g, err
+			}
+		}
+	}
+	out := projections.Generation{
+		Number: next, Version: version, Status: "building", Schema: fmt.Sprintf("%s_g%d", m.opts.Name, next), Reads: m.opts.Reads,
+	}
+	return out, m.create(ctx, tx, &out, !live)
 }
 
 func nextNumber(all []projections.Generation) int {
@@ -151,7 +157,7 @@ func (m *ReadModel[S]) create(ctx context.Context, tx pgx.Tx, g *projections.Gen
 	if err := inSchema(ctx, tx, g.Schema, m.opts.Tables); err != nil {
 		return fmt.Errorf("create tables: %w", err)
 	}
-	if _, err := tx.Exec(ctx, newGeneration, m.opts.Name, g.Number, g.Version, g.Schema); err != nil {
+	if _, err := tx.Exec(ctx, newGeneration, m.opts.Name, g.Number, g.Version, g.Schema, m.opts.Reads); err != nil {
 		return fmt.Errorf("create generation: %w", err)
 	}
 	if err := m.outside(ctx, tx, *g, func(ctx context.Context, p Place) error { return m.opts.Outside.Create(ctx, p) }); err != nil {
@@ -232,12 +238,12 @@ func (m *ReadModel[S]) drop(ctx context.Context, tx pgx.Tx, g projections.Genera
 	return m.opts.Outside.Drop(ctx, place)
 }
 
-// Drop removes the kept generations, if there are any.
+// Drop removes the kept generations, and those that could not be made live.
 func (m *ReadModel[S]) Drop(ctx context.Context) error {
 	err := m.change(ctx, func(tx pgx.Tx, all []projections.Generation) error {
 		var errs []error
 		for _, g := range all {
-			if g.Status == "kept" {
+			if g.Status == "kept" || g.Status == "building" && g.Error != "" {
 				errs = append(errs, m.drop(ctx, tx, g))
 			}
 		}
@@ -247,22 +253,4 @@ func (m *ReadModel[S]) Drop(ctx context.Context) error {
 		return fmt.Errorf("drop what is kept of %s: %w", m.opts.Name, err)
 	}
 	return nil
-}
-
-// Rollback makes the kept generation the live one again. It returns
-// domain.ErrConflict if there is none.
-func (m *ReadModel[S]) Rollback(ctx context.Context, version int) (projections.Generation, error) {
-	all, err := m.all(ctx, m.log.pool)
-	if err != nil {
-		return projections.Generation{}, err
-	}
-	kept, ok := find(all, version, "kept")
-	if !ok {
-		return projections.Generation{}, fmt.Errorf("roll back %s: there is no kept generation: %w", m.opts.Name, domain.ErrConflict)
-	}
-	if err := m.flip(ctx, kept); err != nil {
-		return projections.Generation{}, fmt.Errorf("roll back %s: %w", m.opts.Name, err)
-	}
-	kept.Status = "live"
-	return kept, nil
 }

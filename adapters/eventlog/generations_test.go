@@ -51,7 +51,7 @@ func TestRebuildRollbackDrop(t *testing.T) {
 	fillLog(t, l, 3, 20)
 	ctx := t.Context()
 	rebuild := func() error { _, err := l.Rebuild(ctx, task); return err }
-	rollback := func() error { _, err := l.Rollback(ctx, task); return err }
+	rollback := func() error { _, err := l.Rollback(ctx, task, nil); return err }
 	more := func() error { write(t, l, 2, toyMessage(1, 1, 100, "more")); return nil }
 	for _, step := range []struct {
 		name string
@@ -106,14 +106,21 @@ func TestActivateFindsWhatDiffers(t *testing.T) {
 	if got := statuses(t, task); got != "1 live, 2 building" {
 		t.Errorf("got %q, want the old one live", got)
 	}
-	gen, differs, err := l.Replace(t.Context(), task)
+	replace := func() (projections.Generation, *DiffersError, error) {
+		gen, err := task.Build(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.Replace(t.Context(), task, gen)
+	}
+	gen, differs, err := replace()
 	if err != nil || gen.Number != 2 || differs == nil || differs.Live != 1 || len(differs.Found) != 2 {
 		t.Fatalf("replace: generation %d, %+v, %v", gen.Number, differs, err)
 	}
 	if got := statuses(t, task); got != "1 kept, 2 live" {
 		t.Errorf("got %q, want the old one kept", got)
 	}
-	if gen, differs, err := l.Replace(t.Context(), task); err != nil || gen.Number != 3 || differs != nil {
+	if gen, differs, err := replace(); err != nil || gen.Number != 3 || differs != nil {
 		t.Errorf("replace one that agrees: generation %d, %+v, %v", gen.Number, differs, err)
 	}
 }
@@ -217,7 +224,7 @@ func TestReadersNeverSeeTwoGenerations(t *testing.T) {
 				return err
 			}
 			for range 2 {
-				if _, err := l.Rollback(t.Context(), task); err != nil {
+				if _, err := l.Rollback(t.Context(), task, nil); err != nil {
 					return err
 				}
 			}

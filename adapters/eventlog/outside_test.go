@@ -200,7 +200,7 @@ func TestOutsideRebuildRollbackDrop(t *testing.T) {
 		{"first", "1 live", 1, rebuild},
 		{"second", "1 kept, 2 live", 2, rebuild},
 		{"append", "1 kept, 2 live", 2, func() error { write(t, l, 2, toyMessage(1, 1, 6, "more")); return nil }},
-		{"rollback", "1 live, 2 kept", 2, func() error { _, err := l.Rollback(ctx, task); return err }},
+		{"rollback", "1 live, 2 kept", 2, func() error { _, err := l.Rollback(ctx, task, nil); return err }},
 		{"third", "1 kept, 3 live", 2, rebuild},
 		{"drop", "3 live", 1, func() error { return task.Drop(ctx) }},
 	} {

@@ -18,18 +18,18 @@ const (
 	// modelsQuery sums up each generation of this program's versions over all
 	// journals. What lags is looked up for the live ones only.
 	modelsQuery = `
-SELECT g.projection, g.generation, g.status, g.started_at, count(j.journal_id),
+SELECT g.projection, g.generation, g.status, g.reads, g.started_at, count(j.journal_id),
 	count(*) FILTER (WHERE j.position > coalesce(c.position, 0)), count(*) FILTER (WHERE c.attempts > 0),
 	coalesce(sum(j.position), 0)::bigint, coalesce(sum(least(coalesce(c.position, 0), j.position)), 0)::bigint,
 	coalesce(extract(epoch FROM clock_timestamp() - min(lag.recorded_at)), 0)::float8,
-	coalesce(max(c.last_error), ''), coalesce(max(c.updated_at), g.started_at)
+	coalesce(g.last_error, max(c.last_error), ''), coalesce(max(c.updated_at), g.started_at)
 FROM unnest($1::text[], $2::int[]) p(projection, version)
 JOIN log.generations g ON g.projection = p.projection AND g.version = p.version
 LEFT JOIN log.journals j ON j.position > 0
 LEFT JOIN log.checkpoints c ON c.journal_id = j.journal_id AND c.projection = g.projection AND c.generation = g.generation
 LEFT JOIN LATERAL (SELECT e.recorded_at FROM log.events e WHERE g.status = 'live' AND j.position > coalesce(c.position, 0)
 	AND e.journal_id = j.journal_id AND e.position = coalesce(c.position, 0) + 1) lag ON true
-GROUP BY g.projection, g.generation, g.status, g.started_at`
+GROUP BY g.projection, g.generation`
 
 	totalsQuery = `SELECT count(*), coalesce(sum(position), 0)::bigint, clock_timestamp() FROM log.journals WHERE position > 0`
 
@@ -47,7 +47,7 @@ ORDER BY c.failed_since, c.journal_id LIMIT 100`
 type generationState struct {
 	Projection               string
 	Generation               int
-	Status                   string
+	Status, Reads            string
 	StartedAt                time.Time
 	Journals, Behind, Failed int
 	Total, Applied           int64
@@ -72,7 +72,11 @@ func (l *Log) Models(ctx context.Context) ([]queries.Model, error) {
 	for i, name := range names {
 		out[i] = empty
 		out[i].Name, out[i].Version = name, int(versions[i])
-		failing := sumUp(&out[i], states)
+		reads := ""
+		if m := l.models.scratcher(name); m != nil {
+			reads = m.reads()
+		}
+		failing := sumUp(&out[i], states, reads)
 		if failing == 0 {
 			continue
 		}
@@ -100,9 +104,9 @@ func receiveStates(res pgx.BatchResults) (empty queries.Model, states []generati
 	return empty, states, err
 }
 
-// sumUp fills in a model from its generations. It returns the generation in which
-// journals are stopped, 0 if in none.
-func sumUp(m *queries.Model, states []generationState) (failing int) {
+// sumUp fills in a model from its generations; reads are the versions that a rebuild would
+// read messages with. It returns the generation in which journals are stopped, 0 if in none.
+func sumUp(m *queries.Model, states []generationState, reads string) (failing int) {
 	for _, s := range states {
 		if s.Projection != m.Name {
 			continue
@@ -111,7 +115,7 @@ func sumUp(m *queries.Model, states []generationState) (failing int) {
 		case "live":
 			m.Generation, m.Journals, m.JournalsBehind, m.JournalsFailed = s.Generation, s.Journals, s.Behind, s.Failed
 			m.EventsTotal, m.EventsApplied, m.LagSeconds = s.Total, s.Applied, max(0, s.LagSeconds)
-			m.UpdatedAt = s.UpdatedAt.UTC()
+			m.UpdatedAt, m.Outdated = s.UpdatedAt.UTC(), s.Reads != reads
 			if s.Failed > 0 {
 				failing = s.Generation
 			}

@@ -21,6 +21,9 @@ type ModelOptions[S projections.Store] struct {
 	// HashTables are the tables that must be equal in two generations of one
 	// version. Each has a column journal_id.
 	HashTables []string
+	// Reads names the versions of what reads messages for the rows, "" if nothing does. A
+	// generation that was made with others is outdated: a rebuild mends it.
+	Reads string
 	// NewStore returns the store of one journal in one transaction, whose search
 	// path is the schema of the generation.
 	NewStore func(tx pgx.Tx, journal events.JournalID) S

@@ -6,16 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
-	"time"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/events"
 	"github.com/imap2api/imap2api/projections"
 )
-
-const lookForModels = sweepEvery // other processes build and activate too
 
 // Rebuild builds a generation of a task's read model beside the live one, or goes
 // on with one that is being built, lets it catch up in all journals, several at a
@@ -26,21 +25,48 @@ func (l *Log) Rebuild(ctx context.Context, task projections.Task) (projections.G
 	if err != nil || gen.Status == "live" {
 		return gen, err
 	}
+	return l.Finish(ctx, task, gen)
+}
+
+// Finish is Rebuild for a generation that is being built. It waits while somebody else
+// builds it, in any process.
+func (l *Log) Finish(ctx context.Context, task projections.Task, gen projections.Generation) (projections.Generation, error) {
+	done, err := l.alone(ctx, task)
+	if err != nil {
+		return gen, err
+	}
+	defer done()
+	gens, err := task.Generations(ctx)
+	if err != nil {
+		return gen, err
+	}
+	i := slices.IndexFunc(gens, func(g projections.Generation) bool { return g.Number == gen.Number })
+	if i < 0 {
+		return gen, fmt.Errorf("generation %d of %s is gone: %w", gen.Number, task.Name, domain.ErrConflict)
+	}
+	if gens[i].Status != "building" {
+		return gens[i], l.tell(ctx, task.Name)
+	}
 	if err := l.fill(ctx, task, gen); err != nil {
 		return gen, fmt.Errorf("fill generation %d of %s: %w", gen.Number, task.Name, err)
 	}
-	if err := task.Activate(ctx, gen); err != nil {
+	err = task.Activate(ctx, gen)
+	if differs, ok := errors.AsType[*DiffersError](err); ok {
+		_, noted := l.pool.Exec(ctx, noteFailed, task.Name, gen.Number, fit(differs.Error(), maxFailureText))
+		return gen, errors.Join(err, noted)
+	}
+	if err != nil {
 		return gen, err
 	}
 	gen.Status = "live"
-	return gen, nil
+	return gen, l.tell(ctx, task.Name)
 }
 
-// Replace is Rebuild, but the generation is activated also if it differs from the live one, which
+// Replace is Finish, but the generation is activated also if it differs from the live one, which
 // is kept like any other; differs says how, and is nil if they agree. Where the generation is stopped
 // by an event, that is such a difference, and its rows end there.
-func (l *Log) Replace(ctx context.Context, task projections.Task) (gen projections.Generation, differs *DiffersError, err error) {
-	gen, err = l.Rebuild(ctx, task)
+func (l *Log) Replace(ctx context.Context, task projections.Task, gen projections.Generation) (out projections.Generation, differs *DiffersError, err error) {
+	gen, err = l.Finish(ctx, task, gen)
 	if !errors.As(err, &differs) {
 		return gen, nil, err
 	}
@@ -48,16 +74,17 @@ func (l *Log) Replace(ctx context.Context, task projections.Task) (gen projectio
 	if m == nil {
 		return gen, nil, fmt.Errorf("read model %s is not kept here", task.Name)
 	}
-	if err := m.flip(ctx, gen); err != nil {
+	if err := m.flip(ctx, gen, nil); err != nil {
 		return gen, nil, fmt.Errorf("replace generation %d of %s: %w", differs.Live, task.Name, err)
 	}
 	gen.Status = "live"
-	return gen, differs, nil
+	return gen, differs, l.tell(ctx, task.Name)
 }
 
 // Rollback makes the kept generation of a task's read model the live one again,
-// when it has caught up. It returns domain.ErrConflict if there is none.
-func (l *Log) Rollback(ctx context.Context, task projections.Task) (projections.Generation, error) {
+// when it has caught up; the log tells who asked, if asked is not nil. It returns
+// domain.ErrConflict if there is none.
+func (l *Log) Rollback(ctx context.Context, task projections.Task, asked *events.Meta) (projections.Generation, error) {
 	gens, err := task.Generations(ctx)
 	if err != nil {
 		return projections.Generation{}, err
@@ -67,7 +94,11 @@ func (l *Log) Rollback(ctx context.Context, task projections.Task) (projections.
 			return projections.Generation{}, fmt.Errorf("catch up generation %d of %s: %w", kept.Number, task.Name, err)
 		}
 	}
-	return task.Rollback(ctx)
+	gen, err := task.Rollback(ctx, asked)
+	if err != nil {
+		return gen, err
+	}
+	return gen, l.tell(ctx, task.Name)
 }
 
 const longestFirst = `SELECT journal_id FROM log.journals WHERE position > 0 ORDER BY position DESC, journal_id`
@@ -111,111 +142,6 @@ func (l *Log) fillJournal(ctx context.Context, task projections.Task, gen projec
 		}
 		if err != nil || !more {
 			return err
-		}
-	}
-}
-
-// keep follows all generations of a task's version, as they come and go, and
-// makes the first one.
-func (c *Consumer) keep(ctx context.Context, task projections.Task) error {
-	changed, cancel := c.log.models.subscribe()
-	defer cancel()
-	k := keeper{consumer: c, task: task, stop: map[int]func(){}, ended: make(chan int)}
-	tick := time.NewTicker(lookForModels)
-	defer tick.Stop()
-	for {
-		if err := k.look(ctx); err != nil && ctx.Err() == nil {
-			c.log.log.Warn("generations of a read model", slog.String("projection", task.Name), slog.Any("err", err))
-			tick.Reset(time.Second)
-		}
-		select {
-		case <-ctx.Done():
-			return k.group.Wait()
-		case <-changed:
-		case n := <-k.ended:
-			delete(k.stop, n)
-		case <-tick.C:
-			tick.Reset(lookForModels)
-		}
-	}
-}
-
-// keeper knows the generations of one task that are followed.
-type keeper struct {
-	consumer *Consumer
-	task     projections.Task
-	group    errgroup.Group
-	stop     map[int]func() // by number of the generation
-	ended    chan int
-	making   bool // the first live one
-}
-
-// look starts and stops following as generations come and go.
-func (k *keeper) look(ctx context.Context) error {
-	if err := k.consumer.log.models.heal(ctx, k.task.Name, k.task.Version); err != nil {
-		return err
-	}
-	gens, err := k.task.Generations(ctx)
-	if err != nil {
-		return err
-	}
-	_, live := find(gens, k.task.Version, "live")
-	if live {
-		k.making = false // it may be lost, and made again
-	}
-	if !live && !k.making {
-		k.making = true
-		k.group.Go(func() error { k.makeFirst(ctx); return nil })
-	}
-	present := map[int]bool{}
-	for _, g := range gens {
-		present[g.Number] = true
-		if k.stop[g.Number] != nil || g.Status == "building" && !live {
-			continue // who makes it brings it up to date
-		}
-		k.start(ctx, g)
-	}
-	for n, stop := range k.stop {
-		if !present[n] {
-			stop()
-		}
-	}
-	return nil
-}
-
-func (k *keeper) start(ctx context.Context, g projections.Generation) {
-	following, stop := context.WithCancel(ctx)
-	k.stop[g.Number] = stop
-	k.group.Go(func() error {
-		defer stop()
-		if err := k.consumer.follow(following, k.task, g); err != nil {
-			k.consumer.log.log.Error("follow the log", slog.String("projection", k.task.Name),
-				slog.Int("generation", g.Number), slog.Any("err", err))
-		}
-		select {
-		case k.ended <- g.Number:
-		case <-ctx.Done():
-		}
-		return nil
-	})
-}
-
-// makeFirst makes the first live generation of a version, however long it takes.
-func (k *keeper) makeFirst(ctx context.Context) {
-	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, time.Minute) {
-		begin := time.Now()
-		gen, err := k.consumer.log.Rebuild(ctx, k.task)
-		if err == nil {
-			k.consumer.log.log.Info("read model made", slog.String("projection", k.task.Name),
-				slog.Int("generation", gen.Number), slog.Duration("took", time.Since(begin)))
-			return
-		}
-		if ctx.Err() == nil {
-			k.consumer.log.log.Error("make read model", slog.String("projection", k.task.Name), slog.Any("err", err))
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait):
 		}
 	}
 }

@@ -18,17 +18,17 @@ const (
 	waitPoll   = 50 * time.Millisecond // for what other processes do
 )
 
-// models knows the versions of the projections of this program.
+// models knows the projections of this program.
 type models struct {
-	mu       sync.Mutex
-	versions map[string]int
-	kept     map[string]scratcher // the read models themselves
-	aside    map[string]bool      // those that nobody waits for
-	subs     map[chan struct{}]struct{}
+	mu    sync.Mutex
+	tasks map[string]projections.Task
+	kept  map[string]scratcher // the read models themselves
+	aside map[string]bool      // those that nobody waits for
+	subs  map[chan struct{}]struct{}
 }
 
 func newModels() *models {
-	return &models{versions: map[string]int{}, kept: map[string]scratcher{}, aside: map[string]bool{}, subs: map[chan struct{}]struct{}{}}
+	return &models{tasks: map[string]projections.Task{}, kept: map[string]scratcher{}, aside: map[string]bool{}, subs: map[chan struct{}]struct{}{}}
 }
 
 // subscribe sends to the channel when generations came or went in this process.
@@ -63,8 +63,19 @@ func (l *Log) Register(tasks ...projections.Task) {
 	l.models.mu.Lock()
 	defer l.models.mu.Unlock()
 	for _, t := range tasks {
-		l.models.versions[t.Name] = t.Version
+		l.models.tasks[t.Name] = t
 	}
+}
+
+// task returns the registered task with a name. It returns domain.ErrNotFound.
+func (m *models) task(name string) (projections.Task, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t, ok := m.tasks[name]
+	if !ok {
+		return t, fmt.Errorf("read model %q: %w", name, domain.ErrNotFound)
+	}
+	return t, nil
 }
 
 func (m *models) keep(name string, model scratcher, aside bool) {
@@ -98,13 +109,13 @@ func (m *models) of(names []string) (projection []string, version []int32) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(names) == 0 {
-		for n := range m.versions {
+		for n := range m.tasks {
 			names = append(names, n)
 		}
 	}
 	for _, n := range names {
-		if v, ok := m.versions[n]; ok {
-			projection, version = append(projection, n), append(version, int32(v))
+		if t, ok := m.tasks[n]; ok {
+			projection, version = append(projection, n), append(version, int32(t.Version))
 		}
 	}
 	return projection, version
@@ -114,7 +125,7 @@ func (m *models) of(names []string) (projection []string, version []int32) {
 func (m *models) awaited(names []string) (projection []string, version []int32) {
 	m.mu.Lock()
 	if len(names) == 0 {
-		for n := range m.versions {
+		for n := range m.tasks {
 			if !m.aside[n] {
 				names = append(names, n)
 			}

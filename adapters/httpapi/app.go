@@ -50,6 +50,9 @@ type App struct {
 	ListModels func(context.Context, queries.ListModels) ([]queries.Model, error)
 	GetModel   func(context.Context, queries.GetModel) (queries.Model, error)
 
+	RebuildModel  func(context.Context, commands.RebuildModel) (string, error)
+	RollBackModel func(context.Context, commands.RollBackModel) (int, error)
+
 	// WaitFor blocks until everything readable contains a journal up to a position, at most two seconds.
 	WaitFor func(ctx context.Context, journal events.JournalID, pos events.Position)
 	// Grown returns a channel that is closed when a journal next grows: for long polls and streams.

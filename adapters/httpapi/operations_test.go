@@ -2,10 +2,14 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/imap2api/imap2api/commands"
+	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events"
 	"github.com/imap2api/imap2api/queries"
 )
 
@@ -28,7 +32,7 @@ func TestOperations(t *testing.T) {
 			Name: "mail", Version: 4, Generation: 6, Status: "failed", Journals: 2, EventsTotal: 20, EventsApplied: 7, LagSeconds: 41.24,
 			Rebuild:   &queries.ModelRebuild{Generation: 7, Percent: 42, StartedAt: testNow},
 			Failures:  []queries.ModelFailure{{User: "ann", Position: 4907, Type: "message-fetched", Error: "unknown version", Attempts: 5, FirstFailed: testNow, NextRetry: testNow}},
-			UpdatedAt: testNow, Coverage: coverage,
+			UpdatedAt: testNow, Coverage: coverage, Outdated: true,
 		}}, nil
 	}
 	w.GetModel = func(ctx context.Context, q queries.GetModel) (queries.Model, error) {
@@ -53,10 +57,11 @@ func TestOperations(t *testing.T) {
 		`"journal":{"emails":19,"checksum":"800000000000000a"},"read_model":{"emails":17,"checksum":"000000000000000b"},` + wrong + `},` +
 		`{"imap_server":null,"user":"","generation":0,"position":0,"checked_at":"2025-03-04T10:00:00Z",` +
 		`"journal":{"emails":0,"checksum":"0000000000000000"},"read_model":{"emails":0,"checksum":"0000000000000000"},` +
-		`"pending":0,"missing":0,"surplus":0,"altered":0,"repaired":0,"repaired_at":null}]}}`
+		`"pending":0,"missing":0,"surplus":0,"altered":0,"repaired":0,"repaired_at":null}]},"outdated":true}`
 	wants(t, get("/api/projections/", "root", ""), 200, "["+mail+"]")
 	wants(t, get("/api/projections/mail/", "root", ""), 200, mail)
 	wants(t, get("/api/projections/none/", "root", ""), 404, notFound)
+	changeProjections(t, w, mail)
 
 	wants(t, get("/healthz", "", ""), 200, `{"status":"ok","version":"1.0.0"}`)
 	wants(t, get("/readyz", "", ""), 200, `{"status":"ok","checks":{"event_store":"ok","projections":"ok","migrations":"ok"}}`)
@@ -77,6 +82,37 @@ func TestOperations(t *testing.T) {
 	}
 	res = get("/readyz", "", "")
 	wants(t, res, 503, `{"status":"unavailable","checks":{"event_store":"ok","projections":"lagging","migrations":"failed"}}`)
+}
+
+// changeProjections asks for rebuilds and rollbacks.
+func changeProjections(t *testing.T, w *world, mail string) {
+	t.Helper()
+	outcome := error(nil)
+	result := func(name string, meta events.Meta) error {
+		if want := (events.Meta{Actor: events.Actor{Kind: events.ActorUser, Name: "root", Token: 15}, RequestID: "r-1"}); meta != want {
+			t.Errorf("asked by %+v, want %+v", meta, want)
+		}
+		if name != "mail" {
+			return errNotFound
+		}
+		return outcome
+	}
+	w.RebuildModel = func(_ context.Context, c commands.RebuildModel) (string, error) {
+		return c.Name, result(c.Name, c.Meta)
+	}
+	w.RollBackModel = func(_ context.Context, c commands.RollBackModel) (int, error) { return 1, result(c.Name, c.Meta) }
+	h := w.handler(w.options())
+	post := func(path, token string) answer {
+		return do(t, h, call{method: "POST", path: "/api/projections/" + path, token: token, header: map[string]string{"X-Request-Id": "r-1"}})
+	}
+	for path, refused := range map[string]string{"rebuild/": "A rebuild is already running.", "rollback/": "There is no earlier generation."} {
+		outcome = nil
+		wants(t, post("mail/"+path, "root"), 202, mail)
+		wants(t, post("none/"+path, "root"), 404, notFound)
+		wants(t, post("mail/"+path, "ann"), 403, `{"detail":"You do not have permission to perform this action."}`)
+		outcome = fmt.Errorf("rebuild mail: %w", domain.ErrConflict)
+		wants(t, post("mail/"+path, "root"), 409, `{"detail":"`+refused+`"}`)
+	}
 }
 
 func TestGmail(t *testing.T) {

@@ -1,9 +1,13 @@
 package httpapi
 
 import (
+	"errors"
+	"net/http"
 	"strconv"
 	"time"
 
+	"github.com/imap2api/imap2api/commands"
+	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/events/public"
 	"github.com/imap2api/imap2api/queries"
 )
@@ -26,6 +30,7 @@ type projectionJSON struct {
 	Failures          []failureJSON      `json:"failures"`
 	UpdatedAt         public.Timestamp   `json:"updated_at"`
 	Coverage          *modelCoverageJSON `json:"coverage"`
+	Outdated          bool               `json:"outdated"` // messages were read by another parser: a rebuild mends it
 }
 
 type rebuildJSON struct {
@@ -61,7 +66,7 @@ func projectionOf(m queries.Model) projectionJSON {
 		EventsTotal: m.EventsTotal, EventsApplied: m.EventsApplied, LagEvents: max(0, m.EventsTotal-m.EventsApplied),
 		LagSeconds: seconds(m.LagSeconds), RollbackAvailable: m.RollbackAvailable,
 		Failures: make([]failureJSON, len(m.Failures)), UpdatedAt: public.Stamp(m.UpdatedAt),
-		Coverage: modelCoverageOf(m.Coverage),
+		Coverage: modelCoverageOf(m.Coverage), Outdated: m.Outdated,
 	}
 	if b := m.Rebuild; b != nil {
 		out.Rebuild = &rebuildJSON{b.Generation, b.EventsApplied, b.Percent, public.Stamp(b.StartedAt), textOrNil(b.LastError)}
@@ -93,4 +98,30 @@ func (a *api) getProjection(r *request) (response, error) {
 		return response{}, err
 	}
 	return response{body: projectionOf(m)}, nil
+}
+
+func (a *api) rebuildProjection(r *request) (response, error) {
+	_, err := a.app.RebuildModel(r.Context(), commands.RebuildModel{Meta: r.meta(), Name: r.params.URLParam("name")})
+	if errors.Is(err, domain.ErrConflict) {
+		return response{}, conflict("A rebuild is already running.")
+	}
+	return a.acceptedProjection(r, err)
+}
+
+func (a *api) rollBackProjection(r *request) (response, error) {
+	_, err := a.app.RollBackModel(r.Context(), commands.RollBackModel{Meta: r.meta(), Name: r.params.URLParam("name")})
+	if errors.Is(err, domain.ErrConflict) {
+		return response{}, conflict("There is no earlier generation.")
+	}
+	return a.acceptedProjection(r, err)
+}
+
+// acceptedProjection answers what has begun with the state of the read model.
+func (a *api) acceptedProjection(r *request, err error) (response, error) {
+	if err != nil {
+		return response{}, err
+	}
+	res, err := a.getProjection(r)
+	res.status = http.StatusAccepted
+	return res, err
 }

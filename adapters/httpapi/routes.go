@@ -109,6 +109,8 @@ func generalRoutes() []*route {
 		}},
 		{path: "projections/", name: "Projection List", about: "The state of the read models.", admin: true, methods: get((*api).listProjections)},
 		{path: "projections/{name}/", name: "Projection Instance", about: "The state of one read model.", admin: true, methods: get((*api).getProjection)},
+		{path: "projections/{name}/rebuild/", name: "Rebuild Projection", about: "Builds a read model anew.", admin: true, methods: post((*api).rebuildProjection)},
+		{path: "projections/{name}/rollback/", name: "Roll Back Projection", about: "Goes back to the read model before.", admin: true, methods: post((*api).rollBackProjection)},
 		{path: "openapi.json", name: "OpenAPI", about: "The OpenAPI document.", access: uncounted, docs: true, methods: get((*api).openAPIJSON)},
 		{path: "openapi.yaml", name: "OpenAPI", about: "The OpenAPI document.", access: uncounted, docs: true, methods: get((*api).openAPIYAML)},
 		{path: "docs/", name: "Documentation", about: "The documentation page.", access: uncounted, docs: true, methods: get((*api).docsPage)},

@@ -204,17 +204,7 @@ func (k *kill) killPostgres() {
 // until repeats what may fail while something comes back.
 func (k *kill) until(what string, try func() error) {
 	k.t.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		err := try()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			k.t.Fatalf("%s: not within %v: %v", what, patience, err)
-		}
-		<-time.After(20 * time.Millisecond)
-	}
+	eventually(k.t, what, try)
 }
 
 // settle waits for what still goes on, then does one sync, which must be clean.

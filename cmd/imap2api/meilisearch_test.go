@@ -187,7 +187,7 @@ func TestMeilisearchLife(t *testing.T) {
 		e.receive(3)
 		e.finds("rebuilt", 33)
 		first := e.generations()
-		if _, err := e.log.Rollback(ctx, e.search); err != nil {
+		if _, err := e.log.Rollback(ctx, e.search, nil); err != nil {
 			t.Fatal(err)
 		}
 		e.finds("rolled back", 33)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/imap2api/imap2api/adapters/eventlog"
 	"github.com/imap2api/imap2api/commands"
-	"github.com/imap2api/imap2api/events"
 	"github.com/imap2api/imap2api/projections"
 	"github.com/imap2api/imap2api/queries"
 )
@@ -83,12 +82,16 @@ func (s *system) task(name string) (projections.Task, error) {
 
 func (s *system) rebuild(ctx context.Context, in *invocation, task projections.Task, force bool) error {
 	started := time.Now()
+	gen, _, err := task.Request(ctx, commandLine())
+	if err != nil {
+		return err
+	}
 	show, done := context.WithCancel(ctx)
 	var shown sync.WaitGroup
 	if isTerminal(in.stderr) {
 		shown.Go(func() { s.showRebuild(show, in, task.Name) })
 	}
-	gen, differs, err := s.build(ctx, task, force)
+	gen, differs, err := s.build(ctx, task, gen, force)
 	done()
 	shown.Wait()
 	if err != nil {
@@ -98,53 +101,35 @@ func (s *system) rebuild(ctx context.Context, in *invocation, task projections.T
 	if err != nil {
 		return err
 	}
-	rebuilt := events.ModelRebuilt{Model: task.Name, Generation: gen.Number, Version: gen.Version, Events: model.EventsApplied}
-	if err := s.recordForSystem(ctx, rebuilt); err != nil {
-		return err
-	}
 	if differs != nil {
 		for _, d := range differs.Found {
 			in.printf("%s: differs from generation %d, which is kept: %s\n", task.Name, differs.Live, d)
 		}
 	}
-	in.printf("%s: generation %d is live, %d events in %s\n", task.Name, gen.Number, model.EventsApplied, time.Since(started).Round(time.Millisecond))
+	took := time.Since(started)
+	in.printf("%s: generation %d is live, %d events in %s, %.0f/s\n", task.Name, gen.Number, model.EventsApplied,
+		took.Round(time.Millisecond), float64(model.EventsApplied)/took.Seconds())
 	return nil
 }
 
-// build builds a read model. Only force makes one live that differs from the live one.
-func (s *system) build(ctx context.Context, task projections.Task, force bool) (gen projections.Generation, differs *eventlog.DiffersError, err error) {
+// build finishes a generation. Only force makes one live that differs from the live one.
+func (s *system) build(ctx context.Context, task projections.Task, gen projections.Generation, force bool) (projections.Generation, *eventlog.DiffersError, error) {
 	if force {
-		return s.events.Replace(ctx, task)
+		return s.events.Replace(ctx, task, gen)
 	}
-	gen, err = s.events.Rebuild(ctx, task)
+	gen, err := s.events.Finish(ctx, task, gen)
 	return gen, nil, err
 }
 
 func (s *system) rollback(ctx context.Context, in *invocation, name string) error {
-	task, err := s.task(name)
+	if _, err := s.task(name); err != nil {
+		return err
+	}
+	generation, err := commands.NewRollBackModel(s.events).Handle(ctx, commands.RollBackModel{Meta: commandLine(), Name: name})
 	if err != nil {
 		return err
 	}
-	gen, err := s.events.Rollback(ctx, task)
-	if err != nil {
-		return fmt.Errorf("roll back %s: %w", name, err)
-	}
-	if err := s.recordForSystem(ctx, events.ModelRolledBack{Model: name, Generation: gen.Number}); err != nil {
-		return err
-	}
-	in.printf("%s: generation %d is live again\n", name, gen.Number)
-	return nil
-}
-
-// recordForSystem records a fact of the installation.
-func (s *system) recordForSystem(ctx context.Context, e events.Event) error {
-	scope := commands.Scope{Journal: events.System, Append: commands.NewAppendID(), Meta: commandLine()}
-	_, err := s.journal.Update(ctx, scope, func(commands.State) (commands.Decision, error) {
-		return commands.Decision{Events: []events.Event{e}}, nil
-	})
-	if err != nil {
-		return fmt.Errorf("record %T: %w", e, err)
-	}
+	in.printf("%s: generation %d is live again\n", name, generation)
 	return nil
 }
 

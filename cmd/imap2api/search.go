@@ -40,7 +40,7 @@ const searchPatience = 8 * time.Second
 
 func (s *system) searchTask() projections.Task {
 	task := projections.Bind(projections.Search(searchModel, s.contents), eventlog.NewReadModel(s.events, eventlog.ModelOptions[projections.SearchStore]{
-		Name: searchModel, Tables: postgres.SearchTables, Indexes: postgres.SearchIndexes,
+		Name: searchModel, Reads: readsWords, Tables: postgres.SearchTables, Indexes: postgres.SearchIndexes,
 		HashTables: postgres.SearchTableNames, NewStore: postgres.NewSearchStore(lexer),
 	}))
 	task.Patience = searchPatience
@@ -65,7 +65,7 @@ func (s *system) preferMeilisearch() error {
 		return usageError{fmt.Errorf("meilisearch-url: %w", err)}
 	}
 	s.tasks = append(s.tasks, projections.Bind(projections.Search(meiliModel, s.contents), eventlog.NewReadModel(s.events, eventlog.ModelOptions[projections.SearchStore]{
-		Name: meiliModel, Outside: s.meili,
+		Name: meiliModel, Reads: readsMail, Outside: s.meili, // it knows the version of its words itself
 		NewStore: func(tx pgx.Tx, journal events.JournalID) projections.SearchStore {
 			return s.meili.Store(journal, func(ctx context.Context) (meili.Place, error) { return eventlog.PlaceIn(ctx, tx) })
 		},

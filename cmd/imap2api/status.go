@@ -38,6 +38,7 @@ type modelStatus struct {
 	Lag        int64           `json:"lag_events"`
 	LagSeconds float64         `json:"lag_seconds"`
 	Stopped    []stoppedStatus `json:"stopped"`
+	Outdated   bool            `json:"outdated"` // messages were read by another parser: a rebuild mends it
 	Coverage   *coverageStatus `json:"coverage"` // null: not compared yet, or it has no rows of single emails
 }
 
@@ -119,7 +120,7 @@ func statusOf(m queries.Model) modelStatus {
 	row := modelStatus{
 		Name: m.Name, Version: m.Version, Generation: m.Generation, Status: m.Status,
 		Lag: m.EventsTotal - m.EventsApplied, LagSeconds: m.LagSeconds, Stopped: []stoppedStatus{},
-		Coverage: coverageOf(m.Coverage),
+		Outdated: m.Outdated, Coverage: coverageOf(m.Coverage),
 	}
 	for _, f := range m.Failures {
 		row.Stopped = append(row.Stopped, stoppedStatus{f.User, int64(f.Position), string(f.Type), f.Error, f.FirstFailed})
@@ -143,6 +144,9 @@ func printStatus(w io.Writer, s statusJSON) error {
 	fmt.Fprintln(&b, "\nREAD MODEL\tGENERATION\tSTATUS\tLAG\tSECONDS")
 	for _, m := range s.Projections {
 		fmt.Fprintf(&b, "%s\t%d\t%s\t%d\t%.1f\n", m.Name, m.Generation, m.Status, m.Lag, m.LagSeconds)
+		if m.Outdated {
+			fmt.Fprintf(&b, "  outdated: messages were read by an earlier parser, imap2api rebuild %s reads them again\n", m.Name)
+		}
 		for _, f := range m.Stopped {
 			fmt.Fprintf(&b, "  stopped: %s at %d (%s) since %s: %s\n", f.User, f.Position, f.Type, f.Since.Format(time.RFC3339), f.Error)
 		}

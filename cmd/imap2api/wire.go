@@ -12,6 +12,7 @@ import (
 	"github.com/imap2api/imap2api/adapters/eventlog"
 	"github.com/imap2api/imap2api/adapters/httpapi"
 	"github.com/imap2api/imap2api/adapters/imapsource"
+	"github.com/imap2api/imap2api/adapters/lexeme"
 	"github.com/imap2api/imap2api/adapters/mailparse"
 	"github.com/imap2api/imap2api/adapters/meili"
 	"github.com/imap2api/imap2api/adapters/postgres"
@@ -114,10 +115,16 @@ func build(c *config, db *database, log *slog.Logger) (*system, error) {
 	return s, nil
 }
 
+// readsMail is what messages are read with for the read models, readsWords for what is searched.
+var (
+	readsMail  = fmt.Sprintf("parser %d", mailparse.Version)
+	readsWords = fmt.Sprintf("%s, words %d", readsMail, lexeme.Version)
+)
+
 func (s *system) mailTask() projections.Task {
 	mail := projections.Mail(s.contents)
 	return projections.Bind(mail, eventlog.NewReadModel(s.events, eventlog.ModelOptions[projections.MailStore]{
-		Name: mail.Name, Tables: postgres.MailTables, Indexes: postgres.MailIndexes,
+		Name: mail.Name, Reads: readsMail, Tables: postgres.MailTables, Indexes: postgres.MailIndexes,
 		HashTables: postgres.MailTableNames, NewStore: postgres.NewMailStore,
 	}))
 }
@@ -233,6 +240,8 @@ func (s *system) wireEvents(app *httpapi.App) {
 	app.GetPositions = observe(o, l, "get_positions", queries.NewGetPositions(s.events).Handle)
 	app.ListModels = observe(o, l, "list_models", models.Handle)
 	app.GetModel = observe(o, l, "get_model", models.Get)
+	app.RebuildModel = observe(o, l, "rebuild_model", commands.NewRebuildModel(s.events).Handle)
+	app.RollBackModel = observe(o, l, "roll_back_model", commands.NewRollBackModel(s.events).Handle)
 }
 
 // waitFor blocks until the read models contain a position, at most two seconds.
