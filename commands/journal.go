@@ -41,6 +41,10 @@ type SyncState interface {
 	// Quarantine returns the UIDs of a mailbox that could not be had: those that rest, and
 	// those that are due to be tried again.
 	Quarantine(ctx context.Context, journal events.JournalID, mailbox domain.MailboxID) (waiting, due domain.UIDSet, err error)
+	// Exceptions returns the UIDs of a mailbox of which only the beginning is stored, and all of its quarantine.
+	Exceptions(ctx context.Context, journal events.JournalID, mailbox domain.MailboxID) (truncated domain.UIDSet, quarantine []QuarantineRow, err error)
+	// Checks returns the last check of each mailbox of an account against the server.
+	Checks(ctx context.Context, journal events.JournalID, acc domain.AccountID) (map[domain.MailboxID]CoverageCheck, error)
 	// TouchedThreads returns up to limit threads that ThreadUpdated has still to tell
 	// of, lowest id first, as they are now, with ids after the given one.
 	TouchedThreads(ctx context.Context, journal events.JournalID, acc domain.AccountID, after domain.ThreadID, limit int) ([]events.ThreadUpdated, error)
@@ -133,6 +137,8 @@ type (
 		LastError string
 		NextAt    time.Time
 	}
+	// CoverageDueRow has all mailboxes of an account checked by the next run.
+	CoverageDueRow struct{ Account domain.AccountID }
 	// SealedRow sets the sealed password of an account.
 	SealedRow struct {
 		Account domain.AccountID
@@ -175,6 +181,7 @@ type (
 
 func (CheckpointRow) row()  {}
 func (QuarantineRow) row()  {}
+func (CoverageDueRow) row() {}
 func (SealedRow) row()      {}
 func (QueueRow) row()       {}
 func (DequeueRow) row()     {}

@@ -37,6 +37,8 @@ type memLog struct {
 	merges     map[domain.ThreadID]domain.ThreadID
 	touched    map[domain.ThreadID]*events.ThreadUpdated
 	quarantine map[placeKey]QuarantineRow
+	truncated  map[domain.MessageID]bool
+	checks     map[domain.MailboxID]CoverageCheck
 	raws       map[[32]byte]bool
 	parts      []events.UIDRun // of the mapping of a reset that goes on
 	rows       []Row           // of other kinds than those above
@@ -53,7 +55,7 @@ func newMemLog(now func() time.Time) *memLog {
 		mailboxes: map[domain.MailboxID]domain.Mailbox{}, messages: map[placeKey]domain.Known{},
 		nodes: map[domain.Node]domain.IndexedNode{}, merges: map[domain.ThreadID]domain.ThreadID{},
 		touched: map[domain.ThreadID]*events.ThreadUpdated{}, quarantine: map[placeKey]QuarantineRow{},
-		raws: map[[32]byte]bool{},
+		raws: map[[32]byte]bool{}, truncated: map[domain.MessageID]bool{}, checks: map[domain.MailboxID]CoverageCheck{},
 	}
 }
 
@@ -193,6 +195,7 @@ func (l *memLog) apply(event events.Event, last bool) error {
 		for _, from := range e.Merged {
 			l.merges[from] = e.Thread
 		}
+		l.truncated[e.ID] = e.Truncated
 		l.touch(e.Message)
 	case events.FlagsChanged:
 		return l.change(e.Message, func(k *domain.Known) { k.Flags = e.Flags })
@@ -223,9 +226,15 @@ func (l *memLog) apply(event events.Event, last bool) error {
 			return fmt.Errorf("mailbox %d removed with %d messages", e.Mailbox, n)
 		}
 		delete(l.mailboxes, e.Mailbox)
+		delete(l.checks, e.Mailbox)
 		maps.DeleteFunc(l.quarantine, func(at placeKey, _ QuarantineRow) bool { return at.mailbox == e.Mailbox })
 	case events.MailboxReset:
 		return l.reset(e, last)
+	case events.CoverageChecked:
+		if sum := e.Stored + e.Excluded + e.Quarantined + e.Erased + e.Missing; sum != e.OnServer {
+			return fmt.Errorf("%d messages are accounted for, not %+v", sum, e)
+		}
+		l.checks[e.Mailbox] = CoverageCheck{CoverageChecked: e, At: l.now()}
 	case events.SyncCompleted:
 		l.account.SyncedOnce, l.account.Failures = true, 0
 	case events.SyncFailed:
@@ -310,6 +319,11 @@ func (l *memLog) applyRow(row Row) {
 			r.Attempts = l.quarantine[at].Attempts + 1
 		}
 		l.quarantine[at] = r
+	case CoverageDueRow:
+		for id, c := range l.checks {
+			c.Due = true
+			l.checks[id] = c
+		}
 	case ToldThreadsRow:
 		for _, t := range r.Threads {
 			delete(l.touched, t)
@@ -380,6 +394,28 @@ func (l *memLog) Quarantine(_ context.Context, _ events.JournalID, mailbox domai
 		}
 	}
 	return waiting, due, nil
+}
+
+func (l *memLog) Exceptions(_ context.Context, _ events.JournalID, mailbox domain.MailboxID) (truncated domain.UIDSet, quarantine []QuarantineRow, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for at, k := range l.messages {
+		if at.mailbox == mailbox && l.truncated[k.ID] {
+			truncated = truncated.Union(domain.UIDs(at.uid))
+		}
+	}
+	for at, q := range l.quarantine {
+		if at.mailbox == mailbox {
+			quarantine = append(quarantine, q)
+		}
+	}
+	return truncated, quarantine, nil
+}
+
+func (l *memLog) Checks(context.Context, events.JournalID, domain.AccountID) (map[domain.MailboxID]CoverageCheck, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.checks), nil
 }
 
 func (l *memLog) TouchedThreads(_ context.Context, _ events.JournalID, _ domain.AccountID, after domain.ThreadID, limit int) ([]events.ThreadUpdated, error) {

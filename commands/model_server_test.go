@@ -269,7 +269,7 @@ func (c *memConn) Headers(_ context.Context, uids domain.UIDSet, fn func(Message
 	})
 }
 
-func (c *memConn) Fetch(ctx context.Context, uids domain.UIDSet, _ int64, fn func(FetchedMessage) error) ([]Missing, error) {
+func (c *memConn) Fetch(ctx context.Context, uids domain.UIDSet, maxSize int64, fn func(FetchedMessage) error) ([]Missing, error) {
 	var missing []Missing
 	came := map[domain.UID]bool{}
 	err := c.each("FETCH", uids, func(uid domain.UID, m *memMessage) error {
@@ -284,7 +284,7 @@ func (c *memConn) Fetch(ctx context.Context, uids domain.UIDSet, _ int64, fn fun
 		}
 		return fn(FetchedMessage{
 			UID: uid, Flags: slices.Clone(m.flags), InternalDate: m.date, ModSeq: m.modSeq,
-			Raw: bytes.Clone(m.raw), Size: int64(len(m.raw)),
+			Raw: bytes.Clone(m.raw[:min(len(m.raw), int(maxSize))]), Size: int64(len(m.raw)), Truncated: len(m.raw) > int(maxSize),
 		})
 	})
 	for uid := range uids.All {

@@ -71,21 +71,23 @@ func NewSyncAccount(journal Journal, state SyncState, source MailSource, passwor
 type accountRun struct {
 	*SyncAccountHandler
 	Run
-	settings  events.AccountSettings
-	started   events.SyncStarted
-	conn      MailConn
-	progress  *progress
-	messageID *idBlock
-	threadID  *idBlock
-	mailboxes []*mailboxRun // in the order in which they are synced
-	gone      []domain.Mailbox
-	goneNow   []domain.MailboxID     // since the list before
-	looks     int                    // begun; 1 in the first
-	removed   []events.MailboxResult // of those gone that had messages
-	missing   []string               // warnings of the last list
-	warnings  []string
-	failures  int
-	now       time.Time
+	settings   events.AccountSettings
+	started    events.SyncStarted
+	conn       MailConn
+	progress   *progress
+	messageID  *idBlock
+	threadID   *idBlock
+	mailboxes  []*mailboxRun // in the order in which they are synced
+	gone       []domain.Mailbox
+	goneNow    []domain.MailboxID     // since the list before
+	looks      int                    // begun; 1 in the first
+	removed    []events.MailboxResult // of those gone that had messages
+	unselected []unselectedMailbox
+	checks     map[domain.MailboxID]CoverageCheck // of the mailboxes, when the run began
+	missing    []string                           // warnings of the last list
+	warnings   []string
+	failures   int
+	now        time.Time
 }
 
 // Handle carries out a run and records how it ended; what goes wrong with the
@@ -110,6 +112,9 @@ func (h *SyncAccountHandler) Handle(ctx context.Context, run Run, p *progress) e
 	}
 	if told := r.tellThreads(ctx); told != nil {
 		return told
+	}
+	if uncovered := r.cover(ctx); uncovered != nil {
+		return uncovered
 	}
 	return r.recordEnd(ctx, err)
 }
@@ -156,6 +161,9 @@ func (r *accountRun) run(ctx context.Context, login Login) error {
 	}
 	r.conn = conn
 	defer func() { _ = conn.Close() }()
+	if r.checks, err = r.state.Checks(ctx, r.Journal, r.Account); err != nil {
+		return fmt.Errorf("last checks of account %d: %w", r.Account, err)
+	}
 	if err := r.list(ctx); err != nil {
 		return err
 	}

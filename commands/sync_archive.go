@@ -45,7 +45,8 @@ func (r *accountRun) keepArchived(ctx context.Context, m *mailboxRun) error {
 		}
 	})
 	before := m.todo.Count()
-	m.todo = m.todo.Minus(domain.UIDs(elsewhere...))
+	m.elsewhere = domain.UIDs(elsewhere...)
+	m.todo = m.todo.Minus(m.elsewhere)
 	r.progress.update(func(p *SyncProgress) { p.MessagesTotal -= before - m.todo.Count() })
 	return err
 }

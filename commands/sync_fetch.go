@@ -38,13 +38,14 @@ func (r *accountRun) quarantine(ctx context.Context, m *mailboxRun, missing []Mi
 		m.todo = m.todo.Minus(domain.UIDs(miss.UID))
 		if miss.Gone {
 			m.short = true // EXISTS was counted with it
+			m.server = m.server.Minus(domain.UIDs(miss.UID))
 			continue
 		}
 		m.settled = m.settled.Minus(domain.UIDs(miss.UID))
 		r.log.Warn("message not delivered by the server", slog.Int64("account", int64(r.Account)),
 			slog.String("mailbox", string(m.listed.Name)), slog.Uint64("uid", uint64(miss.UID)), slog.String("err", miss.Reason))
 		rows = append(rows, QuarantineRow{
-			Mailbox: m.state.ID, UID: miss.UID, Attempts: -1, Reason: "fetch_failed", LastError: miss.Reason,
+			Mailbox: m.state.ID, UID: miss.UID, Attempts: -1, Reason: reasonFetchFailed, LastError: miss.Reason,
 			NextAt: r.nextTry(m, miss.UID),
 		})
 	}
@@ -54,6 +55,12 @@ func (r *accountRun) quarantine(ctx context.Context, m *mailboxRun, missing []Mi
 	r.progress.update(func(p *SyncProgress) { p.MessagesDone += len(missing) })
 	return r.record(ctx, nil, rows...)
 }
+
+// Reasons of a quarantine (api.md 10.13).
+const (
+	reasonFetchFailed = "fetch_failed"
+	reasonStoreFailed = "store_failed"
+)
 
 // retryPause is how long a message rests that did not come when it was asked for again.
 const retryPause = 6 * time.Hour

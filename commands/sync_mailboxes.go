@@ -36,6 +36,15 @@ type mailboxRun struct {
 	stale    bool                 // listed with other numbers than before the last look
 	lookedAt int                  // the look that filled in the above; 0: none
 	early    bool                 // its newest messages were fetched before the others
+
+	limited   domain.UIDSet // beyond the sync limit, stored or not
+	elsewhere domain.UIDSet // of the mailbox of all mail: stored in another
+}
+
+// unselectedMailbox is a mailbox of the server that is not synced.
+type unselectedMailbox struct {
+	state  domain.Mailbox
+	status domain.MailboxStatus
 }
 
 // updateBatch is how many events a decision of a sync has at most.
@@ -70,13 +79,15 @@ func (r *accountRun) list(ctx context.Context) error {
 		return err
 	}
 	before := r.mailboxes
-	r.mailboxes = nil
+	r.mailboxes, r.unselected = nil, nil
 	for _, l := range listed {
 		if l.NoSelect {
 			continue // RFC 9051 section 6.3.5: a name with others below it stays when its mail is deleted
 		}
 		if selected[l.Name] {
 			r.mailboxes = append(r.mailboxes, runOf(before, byName[l.Name], l))
+		} else if l.Status != nil {
+			r.unselected = append(r.unselected, unselectedMailbox{byName[l.Name], *l.Status})
 		}
 		delete(byName, l.Name)
 	}

@@ -140,11 +140,25 @@ func (w *world) check() {
 	if diff := cmp.Diff(listed, names); diff != "" {
 		w.t.Fatalf("mailboxes (-server +log):\n%s", diff)
 	}
+	w.checkCoverage()
 	if len(w.log.quarantine) > 0 {
 		w.t.Fatalf("in quarantine and not tried again: %v", w.log.quarantine)
 	}
 	if len(w.log.touched) > 0 {
 		w.t.Fatalf("threads that nobody was told of: %v", w.log.touched)
+	}
+}
+
+// checkCoverage checks that each mailbox was accounted for as it is, and nothing is missing.
+func (w *world) checkCoverage() {
+	w.t.Helper()
+	for id, b := range w.log.mailboxes {
+		c := w.log.checks[id]
+		box := w.server.boxes[b.Name]
+		n := len(box.messages)
+		if c.OnServer != n || c.Missing != 0 || c.UIDValidity != box.validity || c.Selected != b.Selected || b.Selected && c.Stored != n {
+			w.t.Fatalf("after sync %d, with %d messages in %s: %+v", w.syncs, n, b.Name, c)
+		}
 	}
 }
 

@@ -142,7 +142,7 @@ func (r *accountRun) lookAtAll(ctx context.Context) error {
 		}
 		skipped := m.skip
 		m.result.Error = nil // it is another one now
-		m.stale, m.skip = false, m.lookedAt == 0 && r.unchanged(m) && !r.quarantineDue(ctx, m)
+		m.stale, m.skip = false, m.lookedAt == 0 && r.unchanged(m) && !r.coverageDue(m) && !r.quarantineDue(ctx, m)
 		if m.skip {
 			m.result.Status = "success"
 		}
@@ -236,7 +236,8 @@ func (r *accountRun) compare(ctx context.Context, m *mailboxRun, begun bool) err
 	}
 	m.vanished = vanished
 	if m.status.UIDNext > 0 { // a server may name others (iCloud did); what is newer comes in the next run
-		m.server = m.server.Minus(domain.NewUIDSet(domain.UIDRange{Lo: m.status.UIDNext, Hi: maxUID}))
+		newer := domain.NewUIDSet(domain.UIDRange{Lo: m.status.UIDNext, Hi: maxUID})
+		m.server = m.server.Minus(newer.Minus(m.known))
 	}
 	return nil
 }

@@ -60,6 +60,7 @@ func (r *accountRun) plan(ctx context.Context, m *mailboxRun, from domain.UID) e
 	if err != nil {
 		return fmt.Errorf("quarantine of mailbox %d: %w", m.state.ID, err)
 	}
+	m.limited = m.server.Minus(window)
 	m.todo = window.Minus(m.known).Minus(waiting)
 	m.retried = due.Intersect(m.todo)
 	m.settled = due.Union(waiting.Minus(m.server.Minus(m.known)))
@@ -83,6 +84,6 @@ func (r *accountRun) keepSince(ctx context.Context, m *mailboxRun, cutoff time.T
 		}
 		return nil
 	})
-	m.todo = m.todo.Minus(domain.UIDs(older...))
+	m.limited, m.todo = m.limited.Union(domain.UIDs(older...)), m.todo.Minus(domain.UIDs(older...))
 	return err
 }

@@ -31,6 +31,7 @@ var decoders = map[Type][]func(Unmarshal, []byte) (Event, error){
 	TypeMailboxFound:    {decode[MailboxFound]},
 	TypeMailboxRemoved:  {decode[MailboxRemoved]},
 	TypeMailboxReset:    {decode[MailboxReset]},
+	TypeCoverageChecked: {decode[CoverageChecked]},
 	TypeTokenCreated:    {decode[TokenCreated]},
 	TypeTokenRevoked:    {decode[TokenRevoked]},
 	TypeLoggedIn:        {decode[LoggedIn]},

@@ -82,6 +82,14 @@ func examples() []Event {
 		UserErased{User: 1},
 		ModelRebuilt{Model: "mail", Generation: 6, Version: 4, Events: 1000},
 		ModelRolledBack{Model: "mail", Generation: 5},
+		CoverageChecked{
+			Account: 3, Mailbox: 5, Sync: 57, Name: "Sent", Selected: true, UIDValidity: 7, UIDNext: 640,
+			CoverageCounts: CoverageCounts{OnServer: 15, Stored: 9, Excluded: 1, Quarantined: 2, Erased: 1, Missing: 2},
+			Exceptions: []CoverageException{{
+				Kind: CoverageQuarantined, Reason: "fetch_failed", Message: "The mail server does not deliver this message.", Count: 2,
+				UIDs: "4411,4415", LastError: "NO [SERVERBUG] internal error", NextAt: &at,
+			}},
+		},
 	}
 }
 
@@ -178,7 +186,7 @@ func TestStreams(t *testing.T) {
 		TypeMailboxRemoved: {StreamMailbox, 5}, TypeMailboxReset: {StreamMailbox, 5}, TypeTokenCreated: {StreamToken, 12},
 		TypeTokenRevoked: {StreamToken, 12}, TypeLoggedIn: {StreamUser, 1}, TypeLoginFailed: {StreamUser, 1}, TypeUserAdded: {StreamUser, 1},
 		TypeUserChanged: {StreamUser, 1}, TypeUserDisabled: {StreamUser, 1}, TypeUserErased: {StreamUser, 1},
-		TypeModelRebuilt: {StreamModel, 6}, TypeModelRolledBack: {StreamModel, 5},
+		TypeCoverageChecked: {StreamMailbox, 5}, TypeModelRebuilt: {StreamModel, 6}, TypeModelRolledBack: {StreamModel, 5},
 	}
 	got := map[Type]Stream{}
 	for _, e := range examples() {

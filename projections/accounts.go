@@ -9,15 +9,17 @@ import (
 	"github.com/imap2api/imap2api/events"
 )
 
-// Accounts keeps one row for each account and each of its sync runs.
+// Accounts keeps one row for each account, each of its sync runs, and the last check of each of its
+// mailboxes against the server.
 //
-// Tables: account, sync_run. Reader: queries.AccountReader.
+// Tables: account, sync_run, mailbox_coverage. Reader: queries.AccountReader.
 var Accounts = Projection[AccountStore]{
 	Name:    "accounts",
-	Version: 1,
+	Version: 2,
 	Handles: []events.Type{
 		events.TypeAccountAdded, events.TypeAccountChanged,
 		events.TypeSyncStarted, events.TypeSyncCompleted, events.TypeSyncFailed,
+		events.TypeCoverageChecked, events.TypeMailboxRemoved,
 	},
 	Apply: applyAccounts,
 }
@@ -41,13 +43,20 @@ type SyncRun struct {
 	Error *events.SyncError
 }
 
+// MailboxCoverage is one row of mailbox_coverage: the last check of a mailbox.
+type MailboxCoverage struct {
+	Checked  events.CoverageChecked
+	At       time.Time
+	Position events.Position
+}
+
 // AccountStore holds the rows of Accounts.
 type AccountStore interface {
 	Store
 	// Load returns the accounts with the given ids, and of each the runs that have not ended.
 	Load(ctx context.Context, ids []domain.AccountID) (map[domain.AccountID]*Account, map[domain.SyncID]*SyncRun, error)
-	// Save writes all rows, new and changed.
-	Save(ctx context.Context, accounts map[domain.AccountID]*Account, runs map[domain.SyncID]*SyncRun) error
+	// Save writes all rows, new and changed. A nil check deletes the row.
+	Save(ctx context.Context, accounts map[domain.AccountID]*Account, runs map[domain.SyncID]*SyncRun, checks map[domain.MailboxKey]*MailboxCoverage) error
 }
 
 // applyAccounts loads the rows that the batch touches, folds and saves them.
@@ -64,10 +73,12 @@ func applyAccounts(ctx context.Context, store AccountStore, batch []events.Recor
 	if err != nil {
 		return fmt.Errorf("load accounts: %w", err)
 	}
+	checks := map[domain.MailboxKey]*MailboxCoverage{}
 	for _, rec := range batch {
 		evolveAccounts(accounts, runs, rec)
+		evolveCoverage(checks, rec)
 	}
-	if err := store.Save(ctx, accounts, runs); err != nil {
+	if err := store.Save(ctx, accounts, runs, checks); err != nil {
 		return fmt.Errorf("save accounts: %w", err)
 	}
 	return nil
@@ -112,5 +123,15 @@ func interrupt(runs map[domain.SyncID]*SyncRun, next events.SyncStarted, at time
 		if r.End.Account == next.Account && !r.Ended {
 			r.Ended, r.End.Status, r.End.FinishedAt = true, "interrupted", at
 		}
+	}
+}
+
+// evolveCoverage is the fold of the checks of mailboxes: the last one counts, while there is a mailbox.
+func evolveCoverage(checks map[domain.MailboxKey]*MailboxCoverage, rec events.Recorded) {
+	switch e := rec.Event.(type) {
+	case events.CoverageChecked:
+		checks[domain.MailboxKey{Account: e.Account, Mailbox: e.Mailbox}] = &MailboxCoverage{e, rec.RecordedAt, rec.Position}
+	case events.MailboxRemoved:
+		checks[domain.MailboxKey{Account: e.Account, Mailbox: e.Mailbox}] = nil
 	}
 }

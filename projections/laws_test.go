@@ -116,6 +116,7 @@ func (j *journal) step() {
 		settings := events.AccountSettings{Name: fmt.Sprint("name ", j.IntN(5))}
 		j.record(
 			events.MailboxFound{Account: acc, Mailbox: j.box(acc, n), Name: names[n], Selected: j.IntN(2) == 0, UIDValidity: 7},
+			events.CoverageChecked{Account: acc, Mailbox: j.box(acc, n), CoverageCounts: events.CoverageCounts{OnServer: j.IntN(9)}},
 			events.MailboxReset{Account: acc, Mailbox: j.box(acc, n), UIDValidity: domain.UIDValidity(j.IntN(9))},
 			events.AccountChanged{Account: acc, Version: j.version[acc], Settings: settings},
 		)

@@ -254,6 +254,7 @@ func (s mailboxRows) rows() rows {
 type accountRows struct {
 	accounts map[domain.AccountID]Account
 	runs     map[domain.SyncID]SyncRun
+	checks   map[domain.MailboxKey]MailboxCoverage
 }
 
 func (s *accountRows) apply(t *testing.T, batch []events.Recorded) {
@@ -266,6 +267,7 @@ func (s *accountRows) apply(t *testing.T, batch []events.Recorded) {
 func (s *accountRows) EraseAccount(_ context.Context, acc domain.AccountID) error {
 	delete(s.accounts, acc)
 	maps.DeleteFunc(s.runs, func(_ domain.SyncID, r SyncRun) bool { return r.End.Account == acc })
+	maps.DeleteFunc(s.checks, func(k domain.MailboxKey, _ MailboxCoverage) bool { return k.Account == acc })
 	return nil
 }
 
@@ -284,7 +286,13 @@ func (s *accountRows) Load(_ context.Context, ids []domain.AccountID) (map[domai
 	return accounts, runs, nil
 }
 
-func (s *accountRows) Save(_ context.Context, accounts map[domain.AccountID]*Account, runs map[domain.SyncID]*SyncRun) error {
+func (s *accountRows) Save(_ context.Context, accounts map[domain.AccountID]*Account, runs map[domain.SyncID]*SyncRun, checks map[domain.MailboxKey]*MailboxCoverage) error {
+	for key, c := range checks {
+		delete(s.checks, key)
+		if c != nil {
+			s.checks[key] = *c
+		}
+	}
 	for id, a := range accounts {
 		s.accounts[id] = *a
 	}
@@ -295,7 +303,11 @@ func (s *accountRows) Save(_ context.Context, accounts map[domain.AccountID]*Acc
 }
 
 func (s *accountRows) rows() rows {
-	return rows{"accounts": sorted(s.accounts), "runs": sorted(s.runs)}
+	byID := map[domain.MailboxID]MailboxCoverage{}
+	for k, c := range s.checks {
+		byID[k.Mailbox] = c
+	}
+	return rows{"accounts": sorted(s.accounts), "runs": sorted(s.runs), "checks": sorted(byID)}
 }
 
 // models are the projections by their names.
@@ -306,6 +318,6 @@ var models = map[string]struct {
 	"mail":      {Mail(nil).Handles, func() model { return newMailRows() }},
 	"mailboxes": {Mailboxes.Handles, func() model { return mailboxRows{} }},
 	"accounts": {Accounts.Handles, func() model {
-		return &accountRows{map[domain.AccountID]Account{}, map[domain.SyncID]SyncRun{}}
+		return &accountRows{map[domain.AccountID]Account{}, map[domain.SyncID]SyncRun{}, map[domain.MailboxKey]MailboxCoverage{}}
 	}},
 }

@@ -55,6 +55,7 @@ WHERE s.journal_id = $1 AND b.journal_id = $1 AND b.mailbox_id = s.mailbox_id AN
 	eraseQuarantine = `
 DELETE FROM state.quarantine s USING state.mailboxes b
 WHERE s.journal_id = $1 AND b.journal_id = $1 AND b.mailbox_id = s.mailbox_id AND ($2::bigint = 0 OR b.account_id = $2)`
+	eraseCoverage  = `DELETE FROM state.coverage WHERE journal_id = $1 AND ($2::bigint = 0 OR account_id = $2)`
 	eraseMailboxes = `DELETE FROM state.mailboxes WHERE journal_id = $1 AND ($2::bigint = 0 OR account_id = $2)`
 	eraseThreads   = `DELETE FROM state.threads WHERE journal_id = $1 AND ($2::bigint = 0 OR account_id = $2)`
 	eraseMerges    = `DELETE FROM state.thread_merges WHERE journal_id = $1 AND ($2::bigint = 0 OR account_id = $2)`
@@ -184,7 +185,7 @@ func (l *Log) eraseState(ctx context.Context, e erasure) error {
 	err := l.retry(ctx, func(tx pgx.Tx) error {
 		b := &pgx.Batch{}
 		for _, q := range []string{
-			eraseKnown, eraseQuarantine, eraseMailboxes, eraseThreads, eraseMerges, eraseTouched, eraseQueued,
+			eraseKnown, eraseQuarantine, eraseCoverage, eraseMailboxes, eraseThreads, eraseMerges, eraseTouched, eraseQueued,
 		} {
 			b.Queue(q, e.Journal, e.Account)
 		}

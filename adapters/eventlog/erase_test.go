@@ -35,6 +35,7 @@ func erasableLog(t testing.TB) (*Log, projections.Task) {
 			VALUES ($1, $2, 1, jsonb_build_object('name', $3::text), $3::bytea, now(), now())`, int64(a.j), int64(a.acc), settings.Name)
 		do(t, l, `INSERT INTO state.mailboxes (journal_id, mailbox_id, account_id, uid_validity, uid_next, name, mod_seq, role, selected, messages, level, window_key)
 			VALUES ($1, $2, $2, 1, 1, $3, 0, '', true, 0, true, '')`, int64(a.j), int64(a.acc), secretWord)
+		do(t, l, `INSERT INTO state.coverage (journal_id, mailbox_id, account_id, position, checked_at) VALUES ($1, $2, $2, 1, now())`, int64(a.j), int64(a.acc))
 		write(t, l, a.j, events.AccountAdded{Account: a.acc, Settings: settings})
 		for i := range 5 {
 			m := toyMessage(a.acc, domain.MailboxID(a.acc), domain.MessageID(int(a.acc)*100+i), secretWord)

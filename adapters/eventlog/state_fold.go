@@ -26,6 +26,7 @@ type effects struct {
 	merges    threadMerges
 	touches   threadTouches
 	mailboxes mailboxOps
+	coverage  coverageOps
 }
 
 func newEffects(b *pgx.Batch, scope commands.Scope, at time.Time) *effects {
@@ -57,6 +58,7 @@ func (fx *effects) fold(pos events.Position, event events.Event) {
 		fx.mailboxes.found(e)
 	case events.MailboxRemoved:
 		fx.mailboxes.removed(e)
+		fx.coverage.forget(e.Mailbox)
 	case events.MailboxReset:
 		fx.messages.flush(fx)
 		if fx.resets.another(e) {
@@ -64,6 +66,8 @@ func (fx *effects) fold(pos events.Position, event events.Event) {
 		}
 		fx.resets.add(e)
 		fx.mailboxes.reset(e)
+	case events.CoverageChecked:
+		fx.coverage.checked(pos, e)
 	default:
 		fx.foldAccount(pos, event)
 	}
@@ -72,6 +76,7 @@ func (fx *effects) fold(pos events.Position, event events.Event) {
 // flush queues what was folded.
 func (fx *effects) flush() {
 	fx.mailboxes.flush(fx)
+	fx.coverage.flush(fx)
 	fx.resets.flush(fx)
 	fx.messages.flush(fx)
 	fx.flushUses()

@@ -94,12 +94,12 @@ WHERE m.journal_id = $1 AND m.mailbox_id = u.mailbox_id AND m.uid = u.uid AND m.
 
 const insertMessages = `
 INSERT INTO state.messages (journal_id, flags, mailbox_id, uid, id, thread_id, mod_seq, sha256, msg_id, msg_key,
-	size, internal_date, date)
+	size, internal_date, date, truncated)
 SELECT $1, string_to_array(u.flags, E'\n'), u.mailbox_id, u.uid, u.id, u.thread_id, u.mod_seq, u.sha256, u.msg_id, u.msg_key,
-	u.size, u.internal_date, u.date
+	u.size, u.internal_date, u.date, u.truncated
 FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bytea[],
-	$9::text[], $10::bytea[], $11::bigint[], $12::timestamptz[], $13::timestamptz[])
-	AS u (flags, mailbox_id, uid, id, thread_id, mod_seq, sha256, msg_id, msg_key, size, internal_date, date)`
+	$9::text[], $10::bytea[], $11::bigint[], $12::timestamptz[], $13::timestamptz[], $14::boolean[])
+	AS u (flags, mailbox_id, uid, id, thread_id, mod_seq, sha256, msg_id, msg_key, size, internal_date, date, truncated)`
 
 // flush queues the statements, deletions first, and begins anew.
 func (o *messageOps) flush(fx *effects) {
@@ -130,7 +130,8 @@ func (o *messageOps) flush(fx *effects) {
 			column(ops, func(op *messageOp) []byte { return msgKeyOctets(op.row.MsgID) }),
 			column(ops, func(op *messageOp) int64 { return op.row.Size }),
 			column(ops, func(op *messageOp) time.Time { return op.row.InternalDate }),
-			column(ops, func(op *messageOp) time.Time { return op.row.Summary.Date }))
+			column(ops, func(op *messageOp) time.Time { return op.row.Summary.Date }),
+			column(ops, func(op *messageOp) bool { return op.row.Truncated }))
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 type rowSet struct {
 	checkpoints []commands.CheckpointRow
 	quarantine  []commands.QuarantineRow
+	checksDue   []commands.CoverageDueRow
 	sealed      []commands.SealedRow
 	queued      []commands.QueueRow
 	dequeued    []commands.DequeueRow
@@ -31,6 +32,8 @@ func rowsByType(rows []commands.Row) (s rowSet) {
 			s.checkpoints = append(s.checkpoints, r)
 		case commands.QuarantineRow:
 			s.quarantine = append(s.quarantine, r)
+		case commands.CoverageDueRow:
+			s.checksDue = append(s.checksDue, r)
 		case commands.SealedRow:
 			s.sealed = append(s.sealed, r)
 		case commands.QueueRow:
@@ -69,6 +72,7 @@ func queueRows(b *pgx.Batch, scope commands.Scope, at time.Time, rows []commands
 	s := rowsByType(rows)
 	w.checkpoints(s.checkpoints)
 	w.quarantine(s.quarantine)
+	w.checksDue(s.checksDue)
 	w.sealed(s.sealed)
 	w.dequeue(s.dequeued)
 	w.queue(s.queued)

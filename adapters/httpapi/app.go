@@ -34,6 +34,9 @@ type App struct {
 	GetSyncRun   func(context.Context, queries.GetSyncRun) (queries.SyncRun, error)
 	RunningSyncs func(context.Context, queries.ListRunningSyncs) ([]queries.RunningSync, error)
 
+	AccountCoverage func(context.Context, queries.GetAccountCoverage) (queries.AccountCoverage, error)
+	CheckCoverage   func(context.Context, commands.CheckCoverage) (commands.SyncOutcome, error)
+
 	ListMessages  func(context.Context, queries.ListMessages) (queries.Page[queries.Message], error)
 	GetMessage    func(context.Context, queries.GetMessage) (queries.MessageDetail, error)
 	GetThread     func(context.Context, queries.GetThread) (queries.Thread, error)

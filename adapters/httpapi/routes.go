@@ -135,6 +135,8 @@ func accountRoutes() []*route {
 		{path: "imap-servers/{id}/syncs/", name: "Sync Run List", about: "Sync runs.", methods: get((*api).listSyncs)},
 		{path: "imap-servers/{id}/syncs/{sync_id}/", name: "Sync Run Instance", about: "One sync run.", methods: get((*api).getSync)},
 		{path: "imap-servers/{id}/syncs/{sync_id}/cancel/", name: "Cancel Sync", about: "Gives up a sync run.", methods: post((*api).cancelSync)},
+		{path: "imap-servers/{id}/coverage/", name: "Coverage", about: "What became of every message of the mail server.", methods: get((*api).serverCoverage)},
+		{path: "imap-servers/{id}/coverage/check/", name: "Check Coverage", about: "Compares with the mail server now.", methods: post((*api).checkCoverage)},
 		{path: "imap-servers/{id}/folders/", name: "Imap Server Folders", about: "The folders of an IMAP server.", methods: get((*api).serverFolders)},
 		{path: "imap-servers/{id}/test-connection/", name: "Test Connection", about: "Tries the stored settings.", methods: post((*api).testServer)},
 		{path: "imap-servers/{id}/events/", name: "Imap Server Events", about: "The events of an IMAP server.", methods: get((*api).serverEvents)},

@@ -31,6 +31,7 @@ func NewAccountStore(tx pgx.Tx, journal events.JournalID) projections.AccountSto
 const (
 	eraseAccountRow = `DELETE FROM account WHERE journal_id = $1 AND account_id = $2`
 	eraseRuns       = `DELETE FROM sync_run WHERE journal_id = $1 AND account_id = $2`
+	eraseChecks     = `DELETE FROM mailbox_coverage WHERE journal_id = $1 AND account_id = $2`
 )
 
 // EraseAccount deletes all rows of an account.
@@ -38,6 +39,7 @@ func (s *AccountStore) EraseAccount(ctx context.Context, acc domain.AccountID) e
 	var b pgx.Batch
 	b.Queue(eraseAccountRow, s.journal, acc)
 	b.Queue(eraseRuns, s.journal, acc)
+	b.Queue(eraseChecks, s.journal, acc)
 	if err := s.tx.SendBatch(ctx, &b).Close(); err != nil {
 		return fmt.Errorf("erase account %d: %w", acc, translate(err))
 	}
@@ -101,9 +103,14 @@ SELECT @journal_id, * FROM unnest(@account_id::bigint[], @sync_id::bigint[], @st
 ON CONFLICT (journal_id, account_id, sync_id) DO UPDATE SET
 	status = excluded.status, trigger = excluded.trigger, ended = excluded.ended, run = excluded.run, error = excluded.error`
 
-// Save writes all rows, new and changed.
-func (s *AccountStore) Save(ctx context.Context, accounts map[domain.AccountID]*projections.Account, runs map[domain.SyncID]*projections.SyncRun) error {
+// Save writes all rows, new and changed. A nil check deletes the row.
+func (s *AccountStore) Save(ctx context.Context, accounts map[domain.AccountID]*projections.Account, runs map[domain.SyncID]*projections.SyncRun,
+	checks map[domain.MailboxKey]*projections.MailboxCoverage,
+) error {
 	var b pgx.Batch
+	if err := s.queueChecks(&b, checks); err != nil {
+		return err
+	}
 	if len(accounts) > 0 {
 		args, err := s.accountColumns(slices.SortedFunc(maps.Values(accounts),
 			func(a, b *projections.Account) int { return cmp.Compare(a.ID, b.ID) }))
@@ -121,7 +128,7 @@ func (s *AccountStore) Save(ctx context.Context, accounts map[domain.AccountID]*
 		b.Queue(saveRuns, args)
 	}
 	if err := s.tx.SendBatch(ctx, &b).Close(); err != nil {
-		return fmt.Errorf("save %d accounts and %d sync runs: %w", len(accounts), len(runs), translate(err))
+		return fmt.Errorf("save %d accounts, %d sync runs and %d checks: %w", len(accounts), len(runs), len(checks), translate(err))
 	}
 	return nil
 }

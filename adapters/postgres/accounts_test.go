@@ -52,6 +52,11 @@ func TestAccountLaws(t *testing.T) {
 		for id := domain.SyncID(1); id < 60; id++ {
 			acc := domain.AccountID(1 + rnd.IntN(2))
 			list = append(list, started(acc, id))
+			box := domain.MailboxID(1 + rnd.IntN(3))
+			list = append(list, events.CoverageChecked{Account: acc, Mailbox: box, Sync: id, Exceptions: []events.CoverageException{}})
+			if rnd.IntN(5) == 0 {
+				list = append(list, events.MailboxRemoved{Account: acc, Mailbox: box})
+			}
 			switch rnd.IntN(4) { // in the other cases the run is interrupted
 			case 0:
 				list = append(list, completed(acc, id))
@@ -80,8 +85,9 @@ func TestAccountLaws(t *testing.T) {
 			}
 		}
 		inSchema(t, pool, cut, func(tx pgx.Tx) error { return postgres.NewAccountStore(tx, 1).EraseAccount(t.Context(), 1) })
-		if got := texts(t, pool, cut, `SELECT count(*) FROM account UNION ALL SELECT count(*) FROM sync_run WHERE account_id = 1`); !cmp.Equal(got, []string{"1", "0"}) {
-			t.Errorf("after erasing: got %v, want one account and no run", got)
+		if got := texts(t, pool, cut, `SELECT count(*) FROM account UNION ALL SELECT count(*) FROM sync_run WHERE account_id = 1
+			UNION ALL SELECT count(*) FROM mailbox_coverage WHERE account_id = 1`); !cmp.Equal(got, []string{"1", "0", "0"}) {
+			t.Errorf("after erasing: got %v, want one account and nothing else", got)
 		}
 	}
 }

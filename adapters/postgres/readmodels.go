@@ -27,6 +27,6 @@ var (
 var (
 	MailTableNames      = []string{"message", "thread", "thread_alias", "tally"}
 	MailboxesTableNames = []string{"mailbox"}
-	AccountsTableNames  = []string{"account", "sync_run"}
+	AccountsTableNames  = []string{"account", "sync_run", "mailbox_coverage"}
 	SearchTableNames    = []string{"document", "frequency"}
 )

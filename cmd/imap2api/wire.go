@@ -218,6 +218,8 @@ func (s *system) wireAccounts(app *httpapi.App) {
 	app.ListSyncRuns = observe(o, l, "list_sync_runs", queries.NewListSyncRuns(s.accounts).Handle)
 	app.GetSyncRun = observe(o, l, "get_sync_run", queries.NewGetSyncRun(s.accounts).Handle)
 	app.RunningSyncs = observe(o, l, "list_running_syncs", queries.NewListRunningSyncs(s.accounts).Handle)
+	app.AccountCoverage = observe(o, l, "account_coverage", queries.NewGetAccountCoverage(s.accounts, now).Handle)
+	app.CheckCoverage = observe(o, l, "check_coverage", commands.NewCheckCoverage(s.journal, s.requestSync()).Handle)
 }
 
 func (s *system) wireMail(app *httpapi.App) {

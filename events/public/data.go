@@ -38,6 +38,8 @@ func dataOf(e events.Event, base string) any {
 		return folderOf(e.Account, e.Name, e.Role)
 	case events.MailboxReset:
 		return resetData{e.Account, e.Name, e.OldUIDValidity, e.UIDValidity, e.Kept, e.Received, e.Deleted}
+	case events.CoverageChecked:
+		return coverageData{e.Account, e.Sync, e.Name, e.OnServer, e.Stored, e.Excluded, e.Quarantined, e.Erased, e.Missing}
 	}
 	return configOf(e, base)
 }

@@ -43,9 +43,10 @@ var (
 		SyncID: ptr(domain.SyncID(63)), URL: ptr(exampleBase + "imap-servers/3/syncs/63/"), Account: 3, Name: "Office",
 		Reason: "no_progress", StalledSince: "2025-03-04T12:00:31.512877Z", LastSync: ptr(Timestamp("2025-03-04T10:45:02.118337Z")),
 	}
-	exampleCoverage = coverageData{
-		Account: 3, SyncID: 55, Folder: "INBOX", OnServer: 1230, Stored: 1204, Excluded: 24, Quarantined: 2,
-	}
+	exampleCoverage = dataOf(events.CoverageChecked{
+		Account: 3, Sync: 55, Name: "INBOX",
+		CoverageCounts: events.CoverageCounts{OnServer: 1230, Stored: 1204, Excluded: 24, Quarantined: 2},
+	}, exampleBase)
 )
 
 var (

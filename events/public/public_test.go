@@ -59,6 +59,10 @@ func samples() []events.Event {
 		events.UserErased{User: 1},
 		events.ModelRebuilt{Model: "mail", Generation: 6, Version: 4, Events: 9},
 		events.ModelRolledBack{Model: "mail", Generation: 5},
+		events.CoverageChecked{
+			Account: 3, Mailbox: 2, Sync: 55, Name: "INBOX",
+			CoverageCounts: events.CoverageCounts{OnServer: 9, Stored: 4, Excluded: 2, Quarantined: 1, Erased: 1, Missing: 1},
+		},
 	}
 }
 
@@ -141,7 +145,7 @@ func TestStored(t *testing.T) {
 		n     int
 		known bool
 	}{
-		"email.*": {4, true}, "sync.*": {3, true}, "webhook.created": {0, true}, "webhook.*": {0, true}, "email.sent": {0, false},
+		"email.*": {4, true}, "sync.*": {4, true}, "webhook.created": {0, true}, "webhook.*": {0, true}, "email.sent": {0, false},
 		"*": {0, false}, "ema*": {0, false}, "": {0, false}, "email.": {0, false}, ".*": {0, false},
 	} {
 		if got, known := Stored(name); len(got) != want.n || known != want.known {

@@ -43,7 +43,7 @@ var kinds = []kind{
 	{"folder.found", events.TypeMailboxFound, Mail, false, "A folder appeared.", exampleFolder},
 	{"folder.removed", events.TypeMailboxRemoved, Mail, false, "A folder vanished.", exampleFolder},
 	{"folder.reset", events.TypeMailboxReset, Mail, false, "A folder got a new UIDVALIDITY.", exampleReset},
-	{"sync.coverage_checked", "", Sync, false, "A folder was compared with the server.", exampleCoverage},
+	{"sync.coverage_checked", events.TypeCoverageChecked, Sync, false, "A folder was compared with the server.", exampleCoverage},
 	{"imap_server.created", events.TypeAccountAdded, Config, true, "An IMAP server was added.", exampleServer},
 	{"imap_server.updated", events.TypeAccountChanged, Config, true, "Settings of an IMAP server changed.", exampleServerUpdated},
 	{"imap_server.deleted", events.TypeAccountErased, Config, true, "An IMAP server and its content were removed.", exampleServerDeleted},

@@ -13,4 +13,10 @@ CREATE TABLE sync_run (
   error       jsonb,                           -- events.SyncError
   PRIMARY KEY (journal_id, account_id, sync_id)
 );
+CREATE TABLE mailbox_coverage (
+  journal_id  bigint NOT NULL, account_id bigint NOT NULL, mailbox_id bigint NOT NULL,
+  position    bigint NOT NULL, checked_at timestamptz NOT NULL, -- of the last check
+  checked     json NOT NULL,                   -- events.CoverageChecked
+  PRIMARY KEY (journal_id, account_id, mailbox_id)
+);
 CREATE INDEX sync_run_open ON sync_run (journal_id, account_id) WHERE NOT ended; -- at most one an account
