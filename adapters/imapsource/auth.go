@@ -3,7 +3,6 @@ package imapsource
 import (
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"strings"
 )
 
@@ -77,31 +76,7 @@ func (o *opening) authLogin() error {
 	return err
 }
 
-// authCommand sends LOGIN; what is not printable ASCII goes as literals.
+// authCommand sends LOGIN.
 func (o *opening) authCommand() error {
-	command, rest := "LOGIN", []string{}
-	for _, s := range []string{o.login.Username, o.login.Password} {
-		literal := strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
-		arg := `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
-		if literal {
-			arg = fmt.Sprintf("{%d}", len(s))
-		}
-		if len(rest) == 0 {
-			command += " " + arg
-		} else {
-			rest[len(rest)-1] += " " + arg
-		}
-		if literal {
-			rest = append(rest, s)
-		}
-	}
-	_, err := o.command(command, func(string) (string, error) {
-		if len(rest) == 0 {
-			return "", errors.New("continuation request that nothing waits for")
-		}
-		a := rest[0]
-		rest = rest[1:]
-		return a, nil
-	})
-	return err
+	return o.run(command{"LOGIN"}.arg(o.login.Username).arg(o.login.Password), nil)
 }

@@ -6,12 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"slices"
-	"strings"
-	"sync"
 	"time"
-
-	"github.com/emersion/go-imap/v2/imapclient"
 
 	"github.com/imap2api/imap2api/commands"
 	"github.com/imap2api/imap2api/domain"
@@ -23,79 +18,14 @@ type Conn struct {
 	login commands.Login
 	sess  *session // nil: to be connected again
 
-	name     domain.MailboxName // examined last
+	odd      map[domain.MailboxName]string // names on the wire that do not follow from those shown; nil: not listed yet
+	name     domain.MailboxName            // examined last
 	status   domain.MailboxStatus
 	examined bool
 	closed   bool
 }
 
 var _ commands.MailConn = (*Conn)(nil)
-
-// session is one connection after the login.
-type session struct {
-	wire   *wire
-	client *imapclient.Client
-	caps   capabilities
-	name   domain.MailboxName // that is open on it
-	opened bool
-
-	mu     sync.Mutex
-	strays func(*imapclient.FetchMessageData) // takes FETCH data that no command got; nil: none wanted
-}
-
-// session hands the connection to the library, as one that is logged in.
-func (o *opening) session() *session {
-	s := &session{wire: o.wire, caps: o.caps}
-	var known []string
-	for _, c := range o.caps.list {
-		// The library sends names in UTF-8 to a server of IMAP4rev2, which expects that
-		// only after ENABLE if it is one of IMAP4rev1 as well (RFC 9051 appendix E).
-		if strings.EqualFold(c, "IMAP4rev2") && o.caps.has("IMAP4rev1") {
-			continue
-		}
-		if !strings.ContainsFunc(c, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`(){%*"\]`, r) }) {
-			known = append(known, c)
-		}
-	}
-	if len(known) == 0 {
-		known = []string{"IMAP4rev1"}
-	}
-	s.wire.pending = []byte("* PREAUTH [CAPABILITY " + strings.Join(known, " ") + "] logged in\r\n")
-	s.client = imapclient.New(s.wire, &imapclient.Options{
-		UnilateralDataHandler: &imapclient.UnilateralDataHandler{Fetch: s.stray},
-	})
-	return s
-}
-
-// stray takes an answer to FETCH that the library could not give to a command:
-// its UID came after the body, or another answer for it came before.
-func (s *session) stray(msg *imapclient.FetchMessageData) {
-	s.mu.Lock()
-	take := s.strays
-	s.mu.Unlock()
-	if take != nil {
-		take(msg)
-		return
-	}
-	for msg.Next() != nil { // an answer that nobody reads blocks the connection
-	}
-}
-
-// has reports whether the server has an extension; IMAP4rev2 includes some.
-func (s *session) has(name string) bool {
-	included := []string{"ESEARCH", "LIST-EXTENDED", "LIST-STATUS", "SPECIAL-USE"}
-	return s.caps.has(name) || s.caps.has("IMAP4rev2") && slices.Contains(included, name)
-}
-
-// closed reports whether the connection has ended.
-func (s *session) closed() bool {
-	select {
-	case <-s.client.Closed():
-		return true
-	default:
-		return s.wire.why() != nil
-	}
-}
 
 // ready returns a session in which the mailbox examined last is open,
 // connecting if need be.
@@ -116,8 +46,8 @@ func (c *Conn) ready(ctx context.Context) (*session, error) {
 	}
 	s := c.sess
 	var status domain.MailboxStatus
-	err := c.during(ctx, s, func() (err error) {
-		status, err = s.examine(c.name)
+	err := c.watch(ctx, s, func() (err error) {
+		status, err = s.examine(c.name, c.wireName(c.name))
 		return err
 	})
 	if err != nil {
@@ -136,7 +66,7 @@ func (c *Conn) reconnect(ctx context.Context) error {
 	for attempt := 0; ; attempt++ {
 		o, err := c.src.connect(ctx, c.login)
 		if err == nil {
-			c.sess = o.session()
+			c.sess = o.session
 			return nil
 		}
 		e, ok := errors.AsType[*commands.SourceError](err)
@@ -149,8 +79,7 @@ func (c *Conn) reconnect(ctx context.Context) error {
 	}
 }
 
-// drop gives a session up. Nothing waits for it: the library's Close would, for
-// whatever is not read.
+// drop gives a session up.
 func (c *Conn) drop(s *session) {
 	_ = s.wire.Close()
 	if c.sess == s {
@@ -158,18 +87,8 @@ func (c *Conn) drop(s *session) {
 	}
 }
 
-// during runs fn as one command or several in a row: silence ends it, and so
-// does the context.
-func (c *Conn) during(ctx context.Context, s *session, fn func() error) error {
-	return c.watch(ctx, s, func() error {
-		s.wire.begin()
-		defer s.wire.end()
-		return fn()
-	})
-}
-
 // watch runs fn until the context ends. Its error is explained; after one that
-// is not the server's refusal the session is gone.
+// is neither the server's refusal nor explained already the session is gone.
 func (c *Conn) watch(ctx context.Context, s *session, fn func() error) error {
 	stop := context.AfterFunc(ctx, func() { _ = s.wire.Close() })
 	err := fn()
@@ -182,7 +101,7 @@ func (c *Conn) watch(ctx context.Context, s *session, fn func() error) error {
 	if err == nil {
 		return nil
 	}
-	if refusal(err) == "" {
+	if _, sound := errors.AsType[*commands.SourceError](err); !sound && refusal(err) == "" {
 		c.drop(s)
 	}
 	return c.explain(ctx, s, err)
@@ -192,13 +111,13 @@ func (c *Conn) watch(ctx context.Context, s *session, fn func() error) error {
 // what a new connection and smaller steps may heal.
 type faultError struct {
 	commands.SourceError
-	parse bool // the library gave up on an answer
+	parse bool // by an answer that breaks all bounds, or is none
 }
 
 func (e *faultError) Error() string { return e.SourceError.Error() }
 func (e *faultError) Unwrap() error { return &e.SourceError }
 
-// explain makes an error of the library one for callers.
+// explain makes an error of a session one for callers.
 func (c *Conn) explain(ctx context.Context, s *session, err error) error {
 	if e, ok := errors.AsType[*consumerError](err); ok {
 		return e.err
@@ -220,7 +139,7 @@ func (c *Conn) explain(ctx context.Context, s *session, err error) error {
 	if said != "" {
 		err = fmt.Errorf("%w (server says: %s)", err, said)
 	}
-	f := &faultError{parse: cause == nil}
+	f := &faultError{parse: cause == nil && !errors.Is(err, errSplit)}
 	f.Err = err
 	switch {
 	case cause == nil:
@@ -243,7 +162,7 @@ func (c *Conn) retry(ctx context.Context, fn func(s *session) error) error {
 	for attempt := 0; ; attempt++ {
 		s, err := c.ready(ctx)
 		if err == nil {
-			err = c.during(ctx, s, func() error { return fn(s) })
+			err = c.watch(ctx, s, func() error { return fn(s) })
 		}
 		f, ok := errors.AsType[*faultError](err)
 		if err == nil || !ok || f.parse || attempt == 2 {
@@ -276,24 +195,16 @@ func (c *Conn) pause(ctx context.Context, attempt int) error {
 	}
 }
 
-// Close logs out, at most a second, and closes. It never waits for more.
+// Close logs out, at most a second, and closes.
 func (c *Conn) Close() error {
 	s := c.sess
 	if c.closed = true; s == nil {
 		return nil
 	}
 	if !s.closed() {
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			_ = s.client.Logout().Wait()
-		}()
-		t := time.NewTimer(time.Second)
+		t := time.AfterFunc(time.Second, func() { _ = s.wire.Close() })
 		defer t.Stop()
-		select {
-		case <-done:
-		case <-t.C:
-		}
+		_ = s.run(command{"LOGOUT"}, nil)
 	}
 	c.drop(s)
 	return nil

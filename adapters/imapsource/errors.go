@@ -11,8 +11,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/emersion/go-imap/v2"
-
 	"github.com/imap2api/imap2api/commands"
 )
 
@@ -118,19 +116,6 @@ func throttled(text string) bool {
 func nonexistent(text string) bool {
 	low := strings.ToLower(text)
 	return strings.Contains(low, "[nonexistent]") || strings.Contains(low, "mailbox doesn't exist")
-}
-
-// refusal returns the words of a NO or BAD, "" if err is none.
-func refusal(err error) string {
-	e, ok := errors.AsType[*imap.Error](err)
-	if !ok {
-		return ""
-	}
-	text := string(e.Type)
-	if e.Code != "" {
-		text += " [" + string(e.Code) + "]"
-	}
-	return words(text + " " + e.Text)
 }
 
 // words makes a server's text fit for a log and a quarantine: one line of valid

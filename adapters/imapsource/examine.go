@@ -2,11 +2,9 @@ package imapsource
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/emersion/go-imap/v2"
+	"strings"
 
 	"github.com/imap2api/imap2api/commands"
 	"github.com/imap2api/imap2api/domain"
@@ -19,9 +17,9 @@ func (c *Conn) Examine(ctx context.Context, name domain.MailboxName) (domain.Mai
 	var status domain.MailboxStatus
 	err := c.retry(ctx, func(s *session) error {
 		var err error
-		status, err = s.examine(name)
+		status, err = s.examine(name, c.wireName(name))
 		if text := refusal(err); text != "" && !throttled(text) {
-			return c.refusedMailbox(s, name, err)
+			status, err = c.lookUp(s, name, err)
 		}
 		return err
 	})
@@ -33,36 +31,40 @@ func (c *Conn) Examine(ctx context.Context, name domain.MailboxName) (domain.Mai
 }
 
 // examine sends EXAMINE, never SELECT, which would take \Recent from others.
-func (s *session) examine(name domain.MailboxName) (domain.MailboxStatus, error) {
-	s.opened = false
-	options := &imap.SelectOptions{ReadOnly: true, CondStore: s.has("CONDSTORE")}
-	data, err := s.client.Select(string(name), options).Wait()
-	if e, ok := errors.AsType[*imap.Error](err); ok && e.Type == imap.StatusResponseTypeBad && options.CondStore && !throttled(e.Text) {
-		options.CondStore = false
-		data, err = s.client.Select(string(name), options).Wait()
+func (s *session) examine(name domain.MailboxName, wire string) (domain.MailboxStatus, error) {
+	s.opened, s.box = false, box{}
+	open, option := command{"EXAMINE"}.arg(wire), ""
+	if s.has("CONDSTORE") {
+		option = " (CONDSTORE)"
+	}
+	err := s.run(slices.Clone(open).text(option), nil)
+	if text := refusal(err); option != "" && strings.HasPrefix(strings.ToUpper(text), "BAD") && !throttled(text) {
+		err = s.run(open, nil)
+	}
+	if err == nil && s.box.odd != nil {
+		err = sourceError(commands.CodeProtocolError, "The server numbers the folder with what is no number.", s.box.odd)
 	}
 	if err != nil {
 		return domain.MailboxStatus{}, err
 	}
-	s.opened, s.name = true, name
-	return domain.MailboxStatus{
-		UIDValidity: domain.UIDValidity(data.UIDValidity),
-		UIDNext:     domain.UID(data.UIDNext),
-		Messages:    data.NumMessages,
-		ModSeq:      domain.ModSeq(data.HighestModSeq),
-	}, nil
+	s.opened, s.moved, s.name = true, false, name
+	return s.box.MailboxStatus, nil
 }
 
-// refusedMailbox tells a mailbox that is gone from one that cannot be opened:
-// few servers say which by code.
-func (c *Conn) refusedMailbox(s *session, name domain.MailboxName, refused error) error {
-	missing := nonexistent(refusal(refused))
-	if !missing {
-		boxes, err := s.client.List("", string(name), nil).Collect()
-		missing = err == nil && !slices.ContainsFunc(boxes, func(d *imap.ListData) bool { return mailboxName(d.Mailbox) == name })
+// lookUp lists the mailboxes after one was refused: it may have another name on the wire than
+// it should, be gone, or not be there to be opened. Few servers say which by code.
+func (c *Conn) lookUp(s *session, name domain.MailboxName, refused error) (domain.MailboxStatus, error) {
+	missing, tried := nonexistent(refusal(refused)), c.wireName(name)
+	if l, err := s.listWith(""); err == nil {
+		var boxes []domain.Listed
+		boxes, c.odd = l.shown()
+		if wire := c.wireName(name); wire != tried {
+			return s.examine(name, wire)
+		}
+		missing = missing || !slices.ContainsFunc(boxes, func(b domain.Listed) bool { return b.Name == name })
 	}
 	if missing {
-		return sourceError(commands.CodeFolderMissing, fmt.Sprintf("The folder %s does not exist.", name), refused)
+		return domain.MailboxStatus{}, sourceError(commands.CodeFolderMissing, fmt.Sprintf("The folder %s does not exist.", name), refused)
 	}
-	return sourceError(commands.CodeProtocolError, fmt.Sprintf("The folder %s cannot be opened.", name), refused)
+	return domain.MailboxStatus{}, sourceError(commands.CodeProtocolError, fmt.Sprintf("The folder %s cannot be opened.", name), refused)
 }

@@ -6,9 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/emersion/go-imap/v2"
-	"golang.org/x/sync/semaphore"
-
 	"github.com/imap2api/imap2api/commands"
 	"github.com/imap2api/imap2api/domain"
 )
@@ -29,11 +26,10 @@ const (
 // maxSize (0: 1 GiB) comes Truncated, with its first 256 KiB. What the server
 // does not give, asked again and alone, is missing; so it is also if Fetch
 // returns an error, then only as far as it got. An error of fn is returned as
-// it is.
+// it is. While fn runs nothing is read, so a slow consumer stops the server.
 //
-// An answer that the library cannot read costs a connection: the batch is asked
-// again in pieces, down to the one message, then without INTERNALDATE, then
-// without FLAGS, which are nil then.
+// A connection that breaks costs the message it broke at a second question, alone;
+// the others of its batch are asked for in pieces.
 func (c *Conn) Fetch(ctx context.Context, uids domain.UIDSet, maxSize int64, fn func(commands.FetchedMessage) error) ([]commands.Missing, error) {
 	if !c.examined {
 		return nil, errNotExamined()
@@ -43,8 +39,7 @@ func (c *Conn) Fetch(ctx context.Context, uids domain.UIDSet, maxSize int64, fn 
 	}
 	f := &fetcher{
 		conn: c, ctx: ctx, fn: fn, maxSize: maxSize,
-		plan:   plan{rest: append(domain.UIDSet(nil), uids...), size: firstBatch},
-		budget: semaphore.NewWeighted(c.src.opt.MaxInFlight),
+		plan: plan{rest: append(domain.UIDSet(nil), uids...), size: firstBatch},
 	}
 	err := f.run()
 	f.giveUp()
@@ -67,16 +62,12 @@ type fetcher struct {
 	ctx     context.Context
 	fn      func(commands.FetchedMessage) error
 	maxSize int64
-	budget  *semaphore.Weighted // octets read and not yet given to fn
 	plan    plan
 	missing []commands.Missing
 	faults  int // of the connection since the last message
 	refused int // single messages in a row since the last message
 	deaf    int // connections that broke at SEARCH
 }
-
-// errSplit says that a connection broke and what is left is planned anew.
-var errSplit = errors.New("batch is split")
 
 func (f *fetcher) run() error {
 	for {
@@ -126,16 +117,24 @@ func (f *fetcher) session(s *session) error {
 
 // bodies runs the batches of the plan, two at a time.
 func (f *fetcher) bodies(s *session) error {
-	r := newReceiver(f, s)
-	defer r.stop()
+	r := &receiver{f: f, s: s}
 	for {
 		for r.room() && f.plan.more() {
-			r.start(f.plan.next())
+			if err := r.start(f.plan.next()); err != nil {
+				return r.broken(err)
+			}
 		}
 		if len(r.batches) == 0 {
-			return r.err
+			return nil
 		}
-		r.handle(<-r.events)
+		reply, err := s.read(r.take)
+		if err != nil {
+			return r.broken(err)
+		}
+		if err := r.finish(reply); err != nil {
+			_ = s.wire.Close() // answers to the others are on their way
+			return err
+		}
 	}
 }
 
@@ -151,10 +150,8 @@ func (f *fetcher) deliver(b *batch, p part) error {
 // askAbsent asks which of the UIDs that did not come the server still lists.
 // Those it does not are gone; the others are asked for alone, once.
 func (f *fetcher) askAbsent(s *session) error {
-	s.wire.begin()
-	defer s.wire.end()
 	// Another session's expunges are seen only after they could be told.
-	if err := s.client.Noop().Wait(); err != nil && refusal(err) == "" {
+	if err := s.run(command{"NOOP"}, nil); err != nil && refusal(err) == "" {
 		return err
 	}
 	for len(f.plan.absent) > 0 {
@@ -185,11 +182,11 @@ func (f *fetcher) stillListed(s *session, some []absentUID) (listed domain.UIDSe
 	if f.deaf > 1 {
 		return nil, false, nil
 	}
-	var set imap.UIDSet
-	for _, a := range some {
-		set.AddNum(imap.UID(a.uid))
+	uids := make([]domain.UID, len(some))
+	for i, a := range some {
+		uids[i] = a.uid
 	}
-	listed, err = s.search(&imap.SearchCriteria{UID: []imap.UIDSet{set}})
+	listed, err = s.search("UID " + domain.UIDs(uids...).String())
 	_, odd := errors.AsType[*commands.SourceError](err)
 	if text := refusal(err); text != "" && !throttled(text) || odd {
 		return nil, false, nil
@@ -198,9 +195,4 @@ func (f *fetcher) stillListed(s *session, some []absentUID) (listed domain.UIDSe
 		f.deaf++
 	}
 	return listed, err == nil, err
-}
-
-// octets returns what a message of n octets takes of the budget.
-func (f *fetcher) octets(n int64) int64 {
-	return min(max(n, 1), f.conn.src.opt.MaxInFlight)
 }

@@ -1,64 +1,73 @@
 package imapsource
 
-import "slices"
+import (
+	"errors"
+	"slices"
+)
 
-// fail ends the connection; the commands that run are read to their end.
-func (r *receiver) fail(err error) {
-	if r.err == nil {
-		r.err = err
+// errSplit says that a connection is given up and what is left planned anew.
+var errSplit = errors.New("message is too large to be read to its end")
+
+// setAside plans a message anew that is so large that the connection is given up. If its UID
+// has not come yet, the one that the server is probably at is meant.
+func (r *receiver) setAside(p *part) error {
+	uid := p.uid
+	if uid == 0 {
+		uid = r.batches[0].suspect()
 	}
-	_ = r.s.wire.Close()
-}
-
-// setAside plans a message anew that is so large that the connection was closed.
-func (r *receiver) setAside(b *batch, p part) {
-	delete(b.left, p.uid)
-	r.planned = true
-	if b.whole > 0 {
-		r.f.plan.absent = append(r.f.plan.absent, absentUID{p.uid, "the message is too large, and the server gives no part of it", true})
-	} else {
-		again := alone(p.uid)
+	for _, b := range r.batches {
+		if _, ok := b.left[uid]; !ok {
+			continue
+		}
+		delete(b.left, uid)
+		if b.whole > 0 {
+			r.f.plan.absent = append(r.f.plan.absent, absentUID{uid, "the message is too large, and the server gives no part of it", true})
+			break
+		}
+		again := alone(uid)
 		again.whole = p.bodySize
 		r.f.plan.push(again)
+		break
 	}
-	r.fail(errSplit)
+	return errSplit
 }
 
-// finish closes the account of a batch.
-func (r *receiver) finish(b *batch, err error) {
-	oldest := r.batches[0] == b
-	r.batches = slices.DeleteFunc(r.batches, func(x *batch) bool { return x == b })
-	if b.single && !r.stopped {
-		r.deliverIncomplete(b)
+// finish closes the account of the batch that a reply ends, if it ends one.
+func (r *receiver) finish(reply reply) error {
+	i := slices.IndexFunc(r.batches, func(b *batch) bool { return b.tag == reply.tag })
+	if i < 0 {
+		return nil
 	}
-	defer r.releaseParts(b)
-	switch {
-	case r.stopped:
-	case err == nil:
-		r.f.plan.learn(b)
-		r.absent(b, "the server answers without the message")
-	case refusal(err) != "":
-		r.refused(b, err)
-	default:
-		r.broken(b, err, oldest)
+	b, err := r.batches[i], reply.err()
+	r.batches = slices.Delete(r.batches, i, i+1)
+	if b.single {
+		if err := r.deliverIncomplete(b); err != nil {
+			return err
+		}
 	}
+	if err != nil {
+		return r.refused(b, err)
+	}
+	r.f.plan.learn(b)
+	reason := "the server answers without the message"
+	if b.single && r.s.unread > r.unread {
+		reason = words("the answer with the message cannot be read: " + r.s.doubt.Error())
+	}
+	r.absent(b, reason)
+	return nil
 }
 
 // deliverIncomplete delivers a message that was asked for alone and came
 // without flags or date.
-func (r *receiver) deliverIncomplete(b *batch) {
+func (r *receiver) deliverIncomplete(b *batch) error {
 	for _, p := range b.parts {
-		if p.hasBody && !r.stopped {
-			r.deliver(b, p)
+		if p.hasBody {
+			if err := r.deliver(b, p); err != nil {
+				return err
+			}
 		}
 	}
-}
-
-func (r *receiver) releaseParts(b *batch) {
-	for _, p := range b.parts {
-		r.release(p)
-	}
-	b.parts = nil
+	return nil
 }
 
 func (r *receiver) absent(b *batch, reason string) {
@@ -68,59 +77,54 @@ func (r *receiver) absent(b *batch, reason string) {
 }
 
 // refused handles a NO or BAD: what was not delivered is asked for in halves.
-func (r *receiver) refused(b *batch, err error) {
+func (r *receiver) refused(b *batch, err error) error {
 	text := refusal(err)
 	if throttled(text) {
-		r.fail(err)
-		return
+		return err
 	}
 	if r.f.plan.split(b, 0) {
-		return
+		return nil
 	}
 	b.single = true
 	r.absent(b, text)
 	if r.f.refused++; r.f.refused > maxRefused {
-		r.fail(err)
+		return err
 	}
+	return nil
 }
 
 // maxRefused is how many single messages a server may refuse in a row; more are
 // a fault of the server, not of the messages.
 const maxRefused = 64
 
-// broken handles a connection that ended under a batch. Servers answer in the
-// order of commands, mostly, so the oldest is to blame and asked for in pieces.
-func (r *receiver) broken(b *batch, err error, oldest bool) {
-	if r.err == nil {
-		r.err = err
+// broken plans anew what a connection was asked for that ended. Servers answer in the order of
+// commands, mostly, so the oldest is to blame and asked for in pieces; of the others all is
+// asked for again. A consumer's error plans nothing.
+func (r *receiver) broken(err error) error {
+	if _, ok := errors.AsType[*consumerError](err); ok {
+		return err
 	}
-	switch {
-	case len(b.left) == 0:
-	case r.planned || !oldest:
-		r.f.plan.push(b.remains())
-	case r.f.plan.split(b, b.suspect()):
-		r.planned = true
-	default:
-		r.planned = true
-		r.step(b, err)
+	for i := len(r.batches) - 1; i >= 0; i-- {
+		b := r.batches[i]
+		switch {
+		case len(b.left) == 0:
+		case i > 0 || errors.Is(err, errSplit):
+			r.f.plan.push(b.remains())
+		case r.f.plan.split(b, b.suspect()):
+		default:
+			r.step(b, err)
+		}
 	}
+	r.batches = nil
+	return err
 }
 
-// step asks for a message that breaks the connection once more, or for less of
-// it, and gives up in the end.
+// step asks for a message that broke the connection once more, and gives up then.
 func (r *receiver) step(b *batch, err error) {
-	parse := r.s.wire.why() == nil
-	b.tries++
-	switch {
-	case !parse && b.tries < 2:
-	case parse && !b.noDate:
-		b.noDate, b.tries = true, 0
-	case parse && !b.noFlags:
-		b.noFlags, b.tries = true, 0
-	default:
-		b.single = true
-		r.absent(b, words("the connection breaks at this message: "+err.Error()))
+	if b.tries++; b.tries < 2 {
+		r.f.plan.push(b.remains())
 		return
 	}
-	r.f.plan.push(b.remains())
+	b.single = true
+	r.absent(b, words("the connection breaks at this message: "+err.Error()))
 }

@@ -5,23 +5,19 @@ import (
 	"slices"
 	"time"
 
-	"github.com/emersion/go-imap/v2"
-
 	"github.com/imap2api/imap2api/domain"
 )
 
 // batch is the messages of one FETCH.
 type batch struct {
 	left    map[domain.UID]struct{} // not delivered yet
-	set     imap.UIDSet
-	parts   map[domain.UID]part // of messages that came in pieces
-	single  bool                // asked alone, for what it says is final
-	noDate  bool                // INTERNALDATE is not asked for
-	noFlags bool                // nor are FLAGS
-	whole   int64               // if not 0: the size of a message that only the first octets are asked of
-	careful bool                // asked again: nothing else shall run meanwhile
-	tries   int                 // that broke the connection, asked so
-	last    domain.UID          // delivered last
+	tag     string                  // of the command
+	parts   map[domain.UID]part     // of messages that came in pieces
+	single  bool                    // asked alone, for what it says is final
+	whole   int64                   // if not 0: the size of a message that only the first octets are asked of
+	careful bool                    // asked again: nothing else shall run meanwhile
+	tries   int                     // that broke the connection, asked so
+	last    domain.UID              // delivered last
 	began   time.Time
 	octets  int64
 	count   int
@@ -29,10 +25,8 @@ type batch struct {
 
 func newBatch(uids []domain.UID) *batch {
 	b := &batch{left: make(map[domain.UID]struct{}, len(uids)), count: len(uids)}
-	slices.Sort(uids)
 	for _, u := range uids {
 		b.left[u] = struct{}{}
-		b.set.AddNum(imap.UID(u))
 	}
 	return b
 }
@@ -42,6 +36,9 @@ func alone(uid domain.UID) *batch {
 	b.single, b.careful = true, true
 	return b
 }
+
+// set returns what is left, as a command names it.
+func (b *batch) set() domain.UIDSet { return domain.UIDs(slices.Collect(maps.Keys(b.left))...) }
 
 // ordered returns what is left, ascending.
 func (b *batch) ordered() []domain.UID { return slices.Sorted(maps.Keys(b.left)) }
@@ -60,7 +57,7 @@ func (b *batch) suspect() domain.UID {
 
 // complete reports whether a message has all that was asked for.
 func (b *batch) complete(p part) bool {
-	return p.hasBody && (p.hasFlags || b.noFlags) && (p.hasDate || b.noDate)
+	return p.hasBody && p.hasFlags && p.hasDate
 }
 
 // remains returns a batch of what is left, asked for in the same way.
@@ -68,7 +65,7 @@ func (b *batch) remains() *batch { return b.some(b.ordered()) }
 
 func (b *batch) some(uids []domain.UID) *batch {
 	n := newBatch(uids)
-	n.single, n.noDate, n.noFlags, n.whole, n.tries = b.single, b.noDate, b.noFlags, b.whole, b.tries
+	n.single, n.whole, n.tries = b.single, b.whole, b.tries
 	n.careful = true
 	return n
 }

@@ -61,7 +61,7 @@ func TestNewestFirst(t *testing.T) {
 func TestConsumerErrorEndsFetchAndCloseIsQuick(t *testing.T) {
 	t.Parallel()
 	s := (&scripted{Messages: messages(500)}).start(t)
-	c := s.conn(t, Options{MaxInFlight: 1000})
+	c := s.conn(t, Options{})
 	full := errors.New("disk is full")
 	calls := 0
 	_, err := c.Fetch(t.Context(), domain.UIDSet{{Lo: 1, Hi: 500}}, 0, func(commands.FetchedMessage) error {
@@ -107,7 +107,7 @@ func TestSlowConsumerStopsServer(t *testing.T) {
 		return "", false
 	}
 	s.start(t)
-	c := s.conn(t, Options{MaxInFlight: 500_000, CommandTimeout: 100 * time.Millisecond})
+	c := s.conn(t, Options{CommandTimeout: 100 * time.Millisecond})
 	got := 0
 	_, err := c.Fetch(t.Context(), domain.UIDSet{{Lo: 1, Hi: 200}}, 0, func(commands.FetchedMessage) error {
 		if got++; got == 1 {

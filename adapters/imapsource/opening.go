@@ -1,14 +1,11 @@
 package imapsource
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"slices"
 	"strings"
 	"time"
 
@@ -18,21 +15,11 @@ import (
 // opening is a connection from the first octet to the login, in a dialogue of
 // one command at a time.
 type opening struct {
+	*session // not logged in yet
+
 	src   *Source
 	login commands.Login
-	wire  *wire
 	state tls.ConnectionState // zero without TLS
-	caps  capabilities
-	tag   int
-}
-
-// capabilities are what a server says it can, as it spells it.
-type capabilities struct {
-	list []string
-}
-
-func (c capabilities) has(name string) bool {
-	return slices.ContainsFunc(c.list, func(s string) bool { return strings.EqualFold(s, name) })
 }
 
 func (o *opening) tlsName() string {
@@ -48,21 +35,21 @@ var errNotIMAP = errors.New("greeting is not one of IMAP")
 // connect opens a connection and logs in. What it returns is never nil, so that
 // a probe can tell how far it came.
 func (s *Source) connect(ctx context.Context, login commands.Login) (*opening, error) {
-	o := &opening{src: s, login: login}
+	o := &opening{session: &session{}, src: s, login: login}
 	conn, err := s.dial(ctx, login)
 	if err != nil {
 		return o, dialError(ctx, login, err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	if err := o.run(ctx, conn); err != nil {
+	if err := o.start(ctx, conn); err != nil {
 		_ = conn.Close()
 		return o, err
 	}
 	return o, nil
 }
 
-func (o *opening) run(ctx context.Context, conn net.Conn) error {
+func (o *opening) start(ctx context.Context, conn net.Conn) error {
 	if o.login.UseTLS {
 		t, err := o.src.handshake(ctx, conn, o.login)
 		if err != nil {
@@ -71,8 +58,6 @@ func (o *opening) run(ctx context.Context, conn net.Conn) error {
 		conn, o.state = t, t.ConnectionState()
 	}
 	o.wire = newWire(conn, o.src.opt, o.login)
-	o.wire.begin()
-	defer o.wire.end()
 	preauth, err := o.greeting()
 	if err != nil {
 		return o.explain(ctx, err)
@@ -107,23 +92,22 @@ func (o *opening) greeting() (preauth bool, err error) {
 	w := o.wire
 	w.timeout = o.src.opt.DialTimeout
 	defer func() { w.timeout = o.src.opt.CommandTimeout }()
-	line, err := o.line()
-	if err != nil {
+	a, err := w.next()
+	switch {
+	case err != nil:
 		return false, err
-	}
-	star, rest, _ := strings.Cut(line, " ")
-	word, text, _ := strings.Cut(rest, " ")
-	switch word = strings.ToUpper(word); {
-	case star != "*":
+	case a.kind != status:
 		return false, errNotIMAP
-	case word == "OK":
-		return false, nil
-	case word == "PREAUTH":
-		return true, nil
-	case word == "BYE", word == "NO":
-		return false, &refusedError{text: words(word + " " + text)}
 	}
-	return false, errNotIMAP
+	text := string(a.rest)
+	word, _, _ := strings.Cut(strings.ToUpper(text), " ")
+	switch word {
+	case "OK":
+		return false, nil
+	case "PREAUTH":
+		return true, nil
+	}
+	return false, &refusedError{text: words(text)}
 }
 
 // startTLS upgrades the connection if the server offers it. Then it must
@@ -147,14 +131,13 @@ func (o *opening) startTLS(ctx context.Context, preauth bool) error {
 		// What came in plain text after the OK would be read as if it were protected.
 		return tlsError(ctx, o.login, errors.New("octets between starttls and handshake"))
 	}
-	_ = o.wire.Conn.SetReadDeadline(time.Time{})
-	t, err := o.src.handshake(ctx, o.wire.Conn, o.login)
+	_ = o.wire.conn.SetDeadline(time.Time{})
+	t, err := o.src.handshake(ctx, o.wire.conn, o.login)
 	if err != nil {
 		return tlsError(ctx, o.login, err)
 	}
-	o.wire.mu.Lock()
-	o.wire.Conn, o.state = t, t.ConnectionState()
-	o.wire.mu.Unlock()
+	o.wire.over(t)
+	o.state = t.ConnectionState()
 	return o.explain(ctx, o.askCapabilities())
 }
 
@@ -165,8 +148,8 @@ func (o *opening) askCapabilities() error {
 		return err
 	}
 	for _, line := range lines {
-		if f := strings.Fields(line); len(f) > 1 && strings.EqualFold(f[1], "CAPABILITY") {
-			o.caps.list = f[2:]
+		if f := strings.Fields(line); f[0] == "CAPABILITY" {
+			o.caps.list = f[1:]
 		}
 	}
 	return nil
@@ -185,88 +168,20 @@ func (o *opening) identify() error {
 	return err
 }
 
-// refusedError is a NO, BAD or BYE of the server.
-type refusedError struct {
-	text  string // in the server's words
-	login bool   // to our credentials
-}
-
-func (e *refusedError) Error() string { return "server says: " + e.text }
-
-// command sends a command and returns the untagged answers. Continuation
-// requests are answered by next, with what comes base64-encoded or raw.
+// command runs a command before or at the login and returns the untagged answers, literals left
+// out. Continuation requests are answered by next, with what comes base64-encoded or raw.
 func (o *opening) command(text string, next func(challenge string) (string, error)) ([]string, error) {
-	o.tag++
-	tag := fmt.Sprintf("A%d", o.tag)
-	if err := o.send(tag + " " + text); err != nil {
-		return nil, err
+	if next == nil {
+		next = func(string) (string, error) { return "", errNotIMAP }
 	}
 	var lines []string
-	for {
-		line, err := o.line()
-		if err != nil {
-			return nil, err
+	err := o.converse(text, func(a *answer) error {
+		if lines = append(lines, a.word+string(a.rest)); len(lines) > 100 {
+			return o.wire.fail(errLine)
 		}
-		first, rest, _ := strings.Cut(line, " ")
-		switch {
-		case first == "+" && next != nil:
-			answer, err := next(rest)
-			if err != nil {
-				return nil, err
-			}
-			if err := o.send(answer); err != nil {
-				return nil, err
-			}
-		case first == "*":
-			if lines = append(lines, line); len(lines) > 100 {
-				return nil, errLine
-			}
-		case first == tag:
-			if word, _, _ := strings.Cut(rest, " "); !strings.EqualFold(word, "OK") {
-				return nil, &refusedError{text: words(rest)}
-			}
-			return lines, nil
-		default:
-			return nil, fmt.Errorf("unexpected answer to %s", tag)
-		}
-	}
-}
-
-func (o *opening) send(line string) error {
-	_ = o.wire.SetWriteDeadline(time.Now().Add(o.src.opt.DialTimeout))
-	if _, err := io.WriteString(o.wire.Conn, line+"\r\n"); err != nil {
-		return o.wire.fail(err)
-	}
-	return nil
-}
-
-// line reads one answer, literals left out (only ID may hold any).
-func (o *opening) line() (string, error) {
-	w, text := o.wire, ""
-	for {
-		frag, err := w.br.ReadSlice('\n')
-		if err != nil {
-			if errors.Is(err, bufio.ErrBufferFull) {
-				return "", errLine
-			}
-			return "", err
-		}
-		text += string(frag)
-		if len(text) > 1<<17 {
-			return "", errLine
-		}
-		w.listen([]byte(text))
-		size, _, ok := literalMark(frag)
-		if !ok || !strings.HasPrefix(strings.ToUpper(text), "* ID ") {
-			return strings.TrimRight(text, "\r\n"), nil
-		}
-		if size > 1<<16 {
-			return "", errLine
-		}
-		if _, err := w.br.Discard(int(size)); err != nil {
-			return "", err
-		}
-	}
+		return nil
+	}, next)
+	return lines, err
 }
 
 // explain makes an error of the dialogue one for callers.

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -44,8 +45,25 @@ type scripted struct {
 // scriptedConn is one connection, of number N from 1.
 type scriptedConn struct {
 	net.Conn
-	N   int
-	tag string // of a login that is going on
+	N     int
+	tag   string // of a login that is going on
+	lines *bufio.Reader
+}
+
+// literals returns the rest of a command with the literals that it announces.
+func (c *scriptedConn) literals(text string) string {
+	for strings.HasSuffix(text, "}") {
+		size, err := strconv.Atoi(text[strings.LastIndexByte(text, '{')+1 : len(text)-1])
+		if err != nil {
+			return text
+		}
+		c.send("+ go on\r\n")
+		octets := make([]byte, size)
+		_, _ = io.ReadFull(c.lines, octets)
+		line, _ := c.lines.ReadString('\n')
+		text += "\r\n" + string(octets) + strings.TrimRight(line, "\r\n")
+	}
+	return text
 }
 
 func (c *scriptedConn) send(text string) { _, _ = io.WriteString(c.Conn, text) }
@@ -112,9 +130,9 @@ func (s *scripted) start(t *testing.T) *scripted {
 func (s *scripted) serve(c *scriptedConn) {
 	defer func() { _ = c.Close() }()
 	c.send(s.Greeting)
-	lines := bufio.NewReader(c)
+	c.lines = bufio.NewReader(c)
 	for {
-		line, err := lines.ReadString('\n')
+		line, err := c.lines.ReadString('\n')
 		if err != nil {
 			return
 		}

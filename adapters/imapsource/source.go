@@ -29,9 +29,6 @@ type Options struct {
 	// MaxLine is how many octets outside of literals one answer may have; 0 means
 	// 1 MiB. Answers to SEARCH may have sixteen times as many.
 	MaxLine int
-	// MaxInFlight bounds the octets of messages that were read and not yet
-	// consumed; 0 means 32 MiB. One larger message is let through alone.
-	MaxInFlight int64
 }
 
 // Source reaches IMAP servers. It implements commands.MailSource and is safe
@@ -60,9 +57,6 @@ func New(opt Options) *Source {
 	if opt.MaxLine == 0 {
 		opt.MaxLine = 1 << 20
 	}
-	if opt.MaxInFlight == 0 {
-		opt.MaxInFlight = 32 << 20
-	}
 	return &Source{opt: opt, wait: 100 * time.Millisecond}
 }
 
@@ -76,7 +70,7 @@ func (s *Source) open(ctx context.Context, login commands.Login) (*Conn, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &Conn{src: s, login: login, sess: o.session()}, nil
+	return &Conn{src: s, login: login, sess: o.session}, nil
 }
 
 // Probe connects, logs in and lists the mailboxes with their message counts.
@@ -95,7 +89,7 @@ func (s *Source) probe(ctx context.Context, login commands.Login) (p commands.Pr
 		p.Code, p.Message = codeAndMessage(err)
 		return p
 	}
-	conn := &Conn{src: s, login: login, sess: o.session()}
+	conn := &Conn{src: s, login: login, sess: o.session}
 	defer func() { _ = conn.Close() }()
 	boxes, err := conn.List(ctx)
 	if err != nil {

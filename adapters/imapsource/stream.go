@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
-	"time"
-
-	"github.com/emersion/go-imap/v2"
-	"github.com/emersion/go-imap/v2/imapclient"
 
 	"github.com/imap2api/imap2api/commands"
 	"github.com/imap2api/imap2api/domain"
@@ -21,14 +18,14 @@ func (c *Conn) Flags(ctx context.Context, uids domain.UIDSet, after domain.ModSe
 	if !c.examined {
 		return errNotExamined()
 	}
-	options := &imap.FetchOptions{UID: true, Flags: true, ModSeq: c.status.ModSeq != 0}
-	if options.ModSeq {
-		options.ChangedSince = uint64(after)
+	items := "(UID FLAGS)"
+	if c.status.ModSeq != 0 {
+		items = "(UID FLAGS MODSEQ)"
+		if after != 0 {
+			items += fmt.Sprintf(" (CHANGEDSINCE %d)", after)
+		}
 	}
-	st := &stream{conn: c, options: options, take: func(_ *wire, msg *imapclient.FetchMessageData) (part, bool) {
-		p := readPart(msg)
-		return p, p.hasFlags
-	}}
+	st := &stream{conn: c, items: items, has: func(p part) bool { return p.hasFlags }}
 	return st.run(ctx, uids, func(p part) error {
 		return fn(commands.FlagState{UID: p.uid, Flags: p.flags, ModSeq: p.modSeq})
 	})
@@ -41,25 +38,13 @@ func (c *Conn) Headers(ctx context.Context, uids domain.UIDSet, fn func(commands
 	if !c.examined {
 		return errNotExamined()
 	}
-	options := &imap.FetchOptions{
-		UID: true, InternalDate: true, RFC822Size: true,
-		BodySection: []*imap.FetchItemBodySection{{
-			Peek: true, Specifier: imap.PartSpecifierHeader, HeaderFields: []string{"MESSAGE-ID"},
-		}},
+	st := &stream{
+		conn: c, items: "(UID INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])",
+		has: func(p part) bool { return p.header != nil },
 	}
-	st := &stream{conn: c, options: options, take: readHeader}
 	return st.run(ctx, uids, func(p part) error {
-		return fn(commands.MessageHead{UID: p.uid, InternalDate: p.date, Size: p.size, MsgID: messageID(p.body)})
+		return fn(commands.MessageHead{UID: p.uid, InternalDate: p.date, Size: p.size, MsgID: messageID(p.header)})
 	})
-}
-
-func readHeader(w *wire, msg *imapclient.FetchMessageData) (part, bool) {
-	p := readItems(msg, func(p *part, item imapclient.FetchItemDataBodySection) {
-		if size := item.Literal.Size(); size <= 1<<20 {
-			p.body, p.hasBody = w.exactly(item.Literal, size)
-		}
-	})
-	return p, p.hasBody
 }
 
 // messageID returns the value of the field in a header block, unfolded.
@@ -76,10 +61,10 @@ const streamChunk = 5000
 
 // stream fetches small items of many messages, one command at a time.
 type stream struct {
-	conn    *Conn
-	options *imap.FetchOptions
-	take    func(*wire, *imapclient.FetchMessageData) (p part, ok bool)
-	bad     error // of the first message that cannot be read
+	conn  *Conn
+	items string
+	has   func(part) bool // all that is wanted; less is unsolicited
+	bad   error           // of the first answer that cannot be read
 }
 
 func (st *stream) run(ctx context.Context, uids domain.UIDSet, fn func(part) error) error {
@@ -120,34 +105,33 @@ func (st *stream) chunk(ctx context.Context, b *batch, fn func(part) error) erro
 	if err != nil {
 		return err
 	}
-	return st.conn.during(ctx, s, func() error {
-		options := *st.options
-		cmd := s.client.Fetch(b.set, &options)
-		var failed error
-		for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
-			p, ok := st.take(s.wire, msg)
-			if _, asked := b.left[p.uid]; !ok || !asked || failed != nil {
-				continue
+	unread := s.unread
+	err = st.conn.watch(ctx, s, func() error {
+		return s.run(command{"UID FETCH " + b.set().String() + " " + st.items}, func(a *answer) error {
+			if a.word != "FETCH" {
+				return nil
+			}
+			p, err := a.fetched(nil)
+			if _, asked := b.left[p.uid]; err != nil || !asked || !st.has(p) {
+				s.moved = true // it was told without being asked
+				return err
 			}
 			delete(b.left, p.uid)
 			b.last = p.uid
 			if err := fn(p); err != nil {
-				failed = &consumerError{err}
-				_ = s.wire.Close()
+				return &consumerError{err}
 			}
-		}
-		err := cmd.Close()
-		if failed != nil {
-			return failed
-		}
-		return err
+			return nil
+		})
 	})
+	if err == nil && s.unread > unread && st.bad == nil {
+		st.bad = sourceError(commands.CodeProtocolError, fmt.Sprintf("%s sent an answer that cannot be read.", st.conn.login.Host), s.doubt)
+	}
+	return err
 }
 
-// dateOf returns an INTERNALDATE in UTC, zero for one that could not be read.
-func dateOf(t time.Time) time.Time {
-	if t.Year() == 1858 {
-		return time.Time{}
-	}
-	return t.UTC()
-}
+// consumerError is an error of a caller's function.
+type consumerError struct{ err error }
+
+func (e *consumerError) Error() string { return e.err.Error() }
+func (e *consumerError) Unwrap() error { return e.err }

@@ -1,12 +1,11 @@
 package imapsource
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/emersion/go-imap/v2"
 
 	"github.com/imap2api/imap2api/commands"
 	"github.com/imap2api/imap2api/domain"
@@ -25,11 +24,11 @@ func (c *Conn) UIDs(ctx context.Context, since time.Time) (domain.UIDSet, error)
 	if !c.examined {
 		return nil, errNotExamined()
 	}
-	criteria := &imap.SearchCriteria{}
+	criteria := "ALL"
 	if !since.IsZero() {
 		// RFC 9051 section 6.4.4: SINCE disregards time and zone, the server's is unknown.
 		since = since.UTC().AddDate(0, 0, -1)
-		criteria.Since = since
+		criteria = "SINCE " + since.Format("2-Jan-2006")
 	}
 	var uids domain.UIDSet
 	complete := false
@@ -48,31 +47,73 @@ func (c *Conn) UIDs(ctx context.Context, since time.Time) (domain.UIDSet, error)
 	return c.numberUIDs(ctx, since)
 }
 
-// search asks for UIDs; what the library makes "*" of is an error.
-func (s *session) search(criteria *imap.SearchCriteria) (domain.UIDSet, error) {
-	var options *imap.SearchOptions
-	if s.has("ESEARCH") {
-		options = &imap.SearchOptions{ReturnAll: true}
+// search asks for the UIDs of messages that meet criteria (RFC 9051 section 6.4.4).
+func (s *session) search(criteria string) (domain.UIDSet, error) {
+	option := ""
+	if s.has("ESEARCH") { // RFC 4731: ranges, not numbers
+		option = "RETURN (ALL) "
 	}
-	data, err := s.client.UIDSearch(criteria, options).Wait()
-	if err != nil {
-		return nil, err
-	}
-	set, ok := data.All.(imap.UIDSet)
-	if !ok && data.All != nil {
-		return nil, sourceError(commands.CodeProtocolError, "The server answered a search for UIDs with other numbers.", fmt.Errorf("search data is %T", data.All))
-	}
-	ranges := make([]domain.UIDRange, 0, len(set))
-	for _, r := range set {
-		if r.Start == 0 || r.Stop == 0 {
-			if r.Start == r.Stop {
-				continue // a UID 0
-			}
-			return nil, sourceError(commands.CodeProtocolError, "The server answered a search without an end.", fmt.Errorf("search range %d:%d", r.Start, r.Stop))
+	var found domain.UIDSet
+	unread := s.unread
+	err := s.run(command{"UID SEARCH " + option + criteria}, func(a *answer) (err error) {
+		switch a.word {
+		case "SEARCH":
+			found, err = a.numbers()
+		case "ESEARCH":
+			found, err = a.esearch()
 		}
-		ranges = append(ranges, domain.UIDRange{Lo: domain.UID(r.Start), Hi: domain.UID(r.Stop)})
+		return err
+	})
+	if err == nil && s.unread > unread {
+		err = sourceError(commands.CodeProtocolError, "The server answered a search with what is no list of UIDs.", s.doubt)
 	}
-	return domain.NewUIDSet(ranges...), nil
+	return found, err
+}
+
+// numbers reads the answer to SEARCH: UIDs, perhaps with a mod-sequence behind (RFC 7162
+// section 3.1.5). There is no UID 0; servers have sent it.
+func (a *answer) numbers() (domain.UIDSet, error) {
+	var uids []domain.UID
+	for !a.ended() && a.peek() != '(' {
+		n, ok := a.num(32)
+		if !ok {
+			return nil, a.bad("UID")
+		}
+		uids = append(uids, domain.UID(n))
+	}
+	return domain.UIDs(uids...), nil
+}
+
+// esearch reads the answer to SEARCH RETURN (RFC 9051 section 7.3.4).
+func (a *answer) esearch() (found domain.UIDSet, err error) {
+	byUID := false
+	for !a.ended() {
+		if a.peek() == '(' { // the tag it answers
+			err = a.skip(0)
+		} else if name := string(bytes.ToUpper(a.upTo(" "))); name == "UID" {
+			byUID = true
+		} else if name == "ALL" && byUID {
+			a.spaces()
+			found, err = a.uidSet()
+		} else if name == "ALL" {
+			err = a.bad("UIDs, not numbers of messages,")
+		} else {
+			err = a.skip(0)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// uidSet reads a set of UIDs. One with an asterisk or a zero as its end says nothing.
+func (a *answer) uidSet() (domain.UIDSet, error) {
+	set, err := domain.ParseUIDSet(string(a.upTo(" )")))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errSyntax, err)
+	}
+	return set, nil
 }
 
 // plausible reports whether an answer to SEARCH can be all there is: as many
@@ -80,23 +121,15 @@ func (s *session) search(criteria *imap.SearchCriteria) (domain.UIDSet, error) {
 // mail has just come.
 func (s *session) plausible(uids domain.UIDSet, status domain.MailboxStatus, since time.Time) (bool, error) {
 	n, all := uids.Count(), since.IsZero()
-	if n > s.messages() || all && n < s.messages() {
-		if err := s.client.Noop().Wait(); err != nil {
+	if n > int(s.box.Messages) || all && n < int(s.box.Messages) {
+		if err := s.run(command{"NOOP"}, nil); err != nil {
 			return false, err
 		}
-		if n > s.messages() || all && n < s.messages() {
+		if n > int(s.box.Messages) || all && n < int(s.box.Messages) {
 			return false, nil
 		}
 	}
-	return status.UIDNext == 0 || uids.Max() < status.UIDNext || s.messages() > int(status.Messages), nil
-}
-
-// messages returns how many there are by EXISTS and EXPUNGE.
-func (s *session) messages() int {
-	if box := s.client.Mailbox(); box != nil {
-		return int(box.NumMessages)
-	}
-	return 0
+	return status.UIDNext == 0 || uids.Max() < status.UIDNext || int(s.box.Messages) > int(status.Messages), nil
 }
 
 // numberChunk is how many sequence numbers one FETCH asks for.
@@ -110,7 +143,7 @@ func (c *Conn) numberUIDs(ctx context.Context, since time.Time) (domain.UIDSet, 
 	err := c.retry(ctx, func(s *session) error {
 		var all []domain.UIDRange
 		seen := 0
-		for hi := uint32(s.messages()); hi > 0; {
+		for hi := s.box.Messages; hi > 0; {
 			lo := uint32(1)
 			if hi > numberChunk {
 				lo = hi - numberChunk + 1
@@ -124,9 +157,9 @@ func (c *Conn) numberUIDs(ctx context.Context, since time.Time) (domain.UIDSet, 
 			}
 			all, seen, hi = append(all, ranges...), seen+n, lo-1
 		}
-		if seen < s.messages() {
+		if seen < int(s.box.Messages) {
 			return sourceError(commands.CodeProtocolError, "The server does not list all messages of the folder.",
-				fmt.Errorf("%d of %d uids of %q", seen, s.messages(), c.name))
+				fmt.Errorf("%d of %d uids of %q", seen, int(s.box.Messages), c.name))
 		}
 		uids = domain.NewUIDSet(all...)
 		return nil
@@ -137,19 +170,23 @@ func (c *Conn) numberUIDs(ctx context.Context, since time.Time) (domain.UIDSet, 
 // fetchNumbers returns the UIDs of sequence numbers whose messages are young
 // enough, and how many it saw.
 func (s *session) fetchNumbers(lo, hi uint32, since time.Time) (ranges []domain.UIDRange, seen int, err error) {
-	var set imap.SeqSet
-	set.AddRange(lo, hi)
-	cmd := s.client.Fetch(set, &imap.FetchOptions{UID: true, InternalDate: !since.IsZero()})
-	for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
-		p := readPart(msg)
-		if p.uid == 0 {
-			continue
+	items, day := "(UID)", since.UTC().Truncate(24*time.Hour)
+	if !since.IsZero() {
+		items = "(UID INTERNALDATE)"
+	}
+	err = s.run(command{fmt.Sprintf("FETCH %d:%d %s", lo, hi, items)}, func(a *answer) error {
+		if a.word != "FETCH" {
+			return nil
+		}
+		p, err := a.fetched(nil)
+		if err != nil || p.uid == 0 {
+			return err
 		}
 		seen++
-		day := since.UTC().Truncate(24 * time.Hour)
 		if since.IsZero() || p.date.IsZero() || !p.date.Before(day) {
 			ranges = append(ranges, domain.UIDRange{Lo: p.uid, Hi: p.uid})
 		}
-	}
-	return ranges, seen, cmd.Close()
+		return nil
+	})
+	return ranges, seen, err
 }

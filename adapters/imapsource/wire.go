@@ -2,21 +2,16 @@ package imapsource
 
 import (
 	"bufio"
-	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"slices"
-	"strconv"
+	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"github.com/emersion/go-imap/v2"
 
 	"github.com/imap2api/imap2api/commands"
 )
@@ -24,74 +19,124 @@ import (
 // errLine says that an answer is longer than any honest one.
 var errLine = errors.New("answer line is too long")
 
-// wire is the connection as the library sees it: answers come a line or a
-// literal at a time, with deadlines of ours. Lines that nothing here needs are
-// left out: the library closes the connection at the first one it cannot parse,
-// be it a flag with a bracket at EXAMINE or an answer of an unknown extension.
+// bufferSize is of the reader of a connection; a record of TLS fills it.
+const bufferSize = 16 << 10
+
+// wire is a connection as octets: each read and write has a deadline, what the
+// server says to people is kept, and so is what ended the reading.
 type wire struct {
-	net.Conn // TCP or TLS
-	br       *bufio.Reader
-	maxLine  int
-	timeout  time.Duration // of a read while a command runs
-	secret   *strings.Replacer
-	log      *slog.Logger
+	br      *bufio.Reader
+	in      answer // that is being read
+	maxLine int
+	timeout time.Duration // of a read or write
+	secret  *strings.Replacer
+	log     *slog.Logger
 
-	torn atomic.Bool // a literal was not read to its end
-
-	mu      sync.Mutex
-	running int   // commands that wait for an answer
-	cause   error // why reading ended, nil if it did not
-	bye     string
-	said    string // the last NO, BAD, BYE or alert
-
-	// The rest is of the one goroutine that reads.
-	pending  []byte // of a line, to be handed out
-	literal  int64  // octets left of a literal, to be handed out
-	inside   bool   // of a logical line: its first fragment was seen
-	lineType lineType
-	lineLen  int
-	tail     []byte // the end of a fragment that had no line end
-	dropped  int    // lines left out
-	repair   repair
+	mu        sync.Mutex
+	conn      net.Conn  // TCP, TLS or deflated
+	waiting   bool      // silence is no fault
+	until     time.Time // it may last; zero: for ever
+	cause     error     // why reading or writing ended, nil if it did not
+	bye, said string    // the last BYE; the last NO, BAD, BYE or alert
 }
 
 func newWire(conn net.Conn, opt Options, login commands.Login) *wire {
 	w := &wire{
-		Conn: conn, maxLine: opt.MaxLine, timeout: opt.CommandTimeout,
+		conn: conn, maxLine: opt.MaxLine, timeout: opt.CommandTimeout,
 		secret: strings.NewReplacer(), log: opt.Logger.With(slog.String("host", login.Host)),
 	}
 	if login.Password != "" {
 		w.secret = strings.NewReplacer(login.Password, "***", base64.StdEncoding.EncodeToString([]byte(login.Password)), "***")
 	}
-	w.br = bufio.NewReaderSize(socketReader{w}, 64<<10)
+	w.br = bufio.NewReaderSize(socketReader{w}, bufferSize)
 	return w
 }
 
-// begin says that a command runs from now on: silence is a fault until end.
-func (w *wire) begin() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.running++
-	_ = w.Conn.SetReadDeadline(time.Now().Add(w.timeout)) // a read may be waiting already
-}
+// socketReader reads with a deadline for each read.
+type socketReader struct{ w *wire }
 
-// end takes back begin. Between commands a server may be silent for ever.
-func (w *wire) end() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.running--; w.running == 0 {
-		_ = w.Conn.SetReadDeadline(time.Time{})
+func (r socketReader) Read(p []byte) (int, error) {
+	r.w.mu.Lock()
+	conn, waiting, until := r.w.conn, r.w.waiting, r.w.until
+	if !waiting {
+		until = time.Now().Add(r.w.timeout)
 	}
+	_ = conn.SetReadDeadline(until)
+	r.w.mu.Unlock()
+	n, err := conn.Read(p)
+	if err != nil && !(waiting && errors.Is(err, os.ErrDeadlineExceeded)) {
+		_ = r.w.fail(err)
+	}
+	return n, err
 }
 
-// SetReadDeadline does nothing: the library allows thirty seconds for a whole
-// answer and five minutes for a literal, which slow lines need more than.
-func (w *wire) SetReadDeadline(time.Time) error { return nil }
+// wait waits until something comes, at most as long as patience (0: for ever) and
+// until ctx ends, and reports whether it did. Afterwards the connection is as it was.
+func (w *wire) wait(ctx context.Context, patience time.Duration) (bool, error) {
+	var until time.Time
+	if patience > 0 {
+		until = time.Now().Add(patience)
+	}
+	w.patient(true, until)
+	defer w.patient(false, time.Time{})
+	stop := context.AfterFunc(ctx, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.waiting {
+			w.until = time.Unix(1, 0)
+			_ = w.conn.SetReadDeadline(w.until)
+		}
+	})
+	defer stop()
+	_, err := w.br.Peek(1)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return false, nil
+	}
+	return err == nil, err
+}
 
-// SetDeadline does nothing, as SetReadDeadline.
-func (w *wire) SetDeadline(time.Time) error { return nil }
+func (w *wire) patient(waiting bool, until time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiting, w.until = waiting, until
+}
 
-// why returns what ended the reading; nil if the library gave up on an answer.
+// write sends octets as they are.
+func (w *wire) write(text string) error {
+	_ = w.conn.SetWriteDeadline(time.Now().Add(w.timeout))
+	if _, err := io.WriteString(w.conn, text); err != nil {
+		return w.fail(err)
+	}
+	return nil
+}
+
+// over puts another connection, of TLS or deflated, in place of the one below.
+func (w *wire) over(conn net.Conn) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.conn = conn
+}
+
+// Close closes the connection. It may be called while another goroutine reads.
+func (w *wire) Close() error {
+	w.mu.Lock()
+	conn := w.conn
+	w.mu.Unlock()
+	_ = w.fail(net.ErrClosed)
+	return conn.Close()
+}
+
+// fail keeps the first error that ended the connection.
+func (w *wire) fail(err error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cause == nil {
+		w.cause = err
+	}
+	return err
+}
+
+// why returns what ended the connection, nil if nothing did.
 func (w *wire) why() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -115,179 +160,23 @@ func (w *wire) farewell() string {
 	return w.bye
 }
 
-func (w *wire) fail(err error) error {
+// listen keeps what a server says to people: BYE, refusals and alerts. text
+// begins with the word.
+func (w *wire) listen(text string) {
+	word, _, _ := strings.Cut(text, " ")
+	alert := strings.Contains(strings.ToUpper(text), "[ALERT]")
+	bye := strings.EqualFold(word, "BYE")
+	if !bye && !alert && !strings.EqualFold(word, "NO") && !strings.EqualFold(word, "BAD") {
+		return
+	}
+	text = words(w.secret.Replace(text))
+	if alert {
+		w.log.Warn("alert of the mail server", slog.String("text", text))
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.cause == nil {
-		w.cause = err
+	w.said = text
+	if bye {
+		w.bye = text
 	}
-	return err
-}
-
-// socketReader reads with a deadline for each read.
-type socketReader struct{ w *wire }
-
-func (r socketReader) Read(p []byte) (int, error) {
-	r.w.mu.Lock()
-	if r.w.running > 0 {
-		_ = r.w.Conn.SetReadDeadline(time.Now().Add(r.w.timeout))
-	}
-	r.w.mu.Unlock()
-	n, err := r.w.Conn.Read(p)
-	if err != nil {
-		_ = r.w.fail(err)
-	}
-	return n, err
-}
-
-// Read hands out what is left after the filter.
-func (w *wire) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	for {
-		if len(w.pending) > 0 {
-			n := copy(p, w.pending)
-			w.pending = w.pending[n:]
-			return n, nil
-		}
-		if w.literal > 0 {
-			return w.readLiteral(p[:min(int64(len(p)), w.literal)])
-		}
-		if err := w.next(); err != nil {
-			return 0, err
-		}
-	}
-}
-
-// readLiteral hands out octets of a literal. If the connection ends inside, the
-// rest is filled with zeros and marked as torn: after an error the library reads
-// a literal a second time while its other goroutine goes on, both from one
-// buffer.
-func (w *wire) readLiteral(p []byte) (n int, err error) {
-	if !w.torn.Load() {
-		n, err = w.br.Read(p)
-	}
-	if n == 0 && w.literal < maxFill && (err != nil || w.torn.Load()) {
-		w.torn.Store(true)
-		clear(p)
-		n, err = len(p), nil
-	}
-	w.literal -= int64(n)
-	return n, err
-}
-
-// maxFill is more than any literal that is read to its end.
-const maxFill = 2 << 30
-
-// exactly reads n octets of a literal; ok is false if they are not all from the
-// server.
-func (w *wire) exactly(lit imap.LiteralReader, n int64) (body []byte, ok bool) {
-	body = make([]byte, n)
-	if _, err := io.ReadFull(lit, body); err != nil || w.torn.Load() {
-		return nil, false
-	}
-	return body, true
-}
-
-// next reads one fragment: up to a line end, a literal or a full buffer.
-func (w *wire) next() error {
-	frag, err := w.br.ReadSlice('\n')
-	whole := err == nil
-	if err != nil && !errors.Is(err, bufio.ErrBufferFull) && len(frag) == 0 {
-		return err
-	}
-	first, begun := !w.inside, !w.inside || len(w.tail) == 0
-	if first {
-		w.inside, w.lineLen, w.tail = true, 0, w.tail[:0]
-		w.lineType = classify(frag)
-		w.listen(frag)
-	}
-	if w.lineLen += len(frag); w.lineLen > w.lineType.limit(w.maxLine) {
-		return w.fail(errLine)
-	}
-	if !whole {
-		w.tail = append(w.tail[:0], frag[max(0, len(frag)-maxLiteralMark):]...)
-	} else if err := w.endFragment(frag); err != nil {
-		return err
-	}
-	if w.lineType.drop() {
-		return w.skipLiteral()
-	}
-	w.pending = frag
-	if whole && begun {
-		w.mend(frag, first)
-	}
-	return nil
-}
-
-// mend repairs a fragment that was read whole.
-func (w *wire) mend(frag []byte, first bool) {
-	switch {
-	case w.lineType == lineNumber:
-		w.pending = w.repair.numberLine(frag)
-	case w.lineType == lineFetch && first:
-		w.pending = w.repair.fetchLine(frag)
-	case w.lineType == lineFetch:
-		w.pending = w.repair.rest(frag)
-	}
-}
-
-// maxLiteralMark is more than the longest end of a line that announces a
-// literal: a brace, nineteen digits, a plus, a brace, CR and LF.
-const maxLiteralMark = 32
-
-// endFragment sees whether the line ends here or a literal follows.
-func (w *wire) endFragment(frag []byte) error {
-	end := frag
-	if len(frag) < maxLiteralMark && len(w.tail) > 0 {
-		end = slices.Concat(w.tail, frag)
-	}
-	w.tail = w.tail[:0]
-	size, ofBody, ok := literalMark(end)
-	if !ok || w.lineType.text() {
-		w.inside = false
-		return nil
-	}
-	// The library keeps all literals in memory but those of bodies.
-	if !ofBody && !w.lineType.drop() && size > int64(w.maxLine) {
-		return w.fail(fmt.Errorf("literal of %d octets outside of a body: %w", size, errLine))
-	}
-	w.literal = size
-	return nil
-}
-
-func (w *wire) skipLiteral() error {
-	for w.literal > 0 {
-		n, err := w.br.Discard(int(min(w.literal, 1<<20)))
-		w.literal -= int64(n)
-		if err != nil {
-			return err
-		}
-	}
-	if !w.inside {
-		w.dropped++
-	}
-	return nil
-}
-
-// literalMark reads the {n} at the end of a line, and whether it is the value
-// of a body section (RFC 9051 section 9, msg-att-static).
-func literalMark(line []byte) (size int64, ofBody, ok bool) {
-	line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
-	if len(line) < 3 || line[len(line)-1] != '}' {
-		return 0, false, false
-	}
-	open := bytes.LastIndexByte(line, '{')
-	if open < 0 {
-		return 0, false, false
-	}
-	digits := bytes.TrimSuffix(line[open+1:len(line)-1], []byte("+"))
-	size, err := strconv.ParseInt(string(digits), 10, 64)
-	if err != nil || size < 0 {
-		return 0, false, false
-	}
-	before := bytes.TrimSuffix(bytes.TrimSuffix(line[:open], []byte("~")), []byte(" "))
-	ofBody = bytes.HasSuffix(before, []byte("]")) || bytes.HasSuffix(before, []byte(">"))
-	return size, ofBody, true
 }
