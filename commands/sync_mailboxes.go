@@ -181,14 +181,14 @@ func (r *accountRun) recordFound(ctx context.Context, listed []domain.Listed, se
 		}
 		m.Role, m.Selected = l.Role, selected[l.Name]
 		known[l.Name] = m
-		found = append(found, foundNow(m))
+		found = append(found, foundNow(m, l.Delimiter))
 	}
 	return r.record(ctx, found, rows...)
 }
 
-func foundNow(m domain.Mailbox) events.MailboxFound {
+func foundNow(m domain.Mailbox, delimiter string) events.MailboxFound {
 	return events.MailboxFound{
-		Account: m.Account, Mailbox: m.ID, Name: m.Name, Role: m.Role, Selected: m.Selected, UIDValidity: m.UIDValidity,
+		Account: m.Account, Mailbox: m.ID, Name: m.Name, Role: m.Role, Delimiter: delimiter, Selected: m.Selected, UIDValidity: m.UIDValidity,
 	}
 }
 

@@ -248,7 +248,7 @@ func (r *accountRun) begin(ctx context.Context, m *mailboxRun) error {
 	var found []events.Event
 	if m.state.UIDValidity != m.status.UIDValidity {
 		m.state.UIDValidity = m.status.UIDValidity
-		found = append(found, foundNow(m.state))
+		found = append(found, foundNow(m.state, m.listed.Delimiter))
 	}
 	m.state.WindowKey = r.loginKey()
 	return r.record(ctx, found, CheckpointRow{m.state})

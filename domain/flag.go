@@ -21,6 +21,12 @@ const (
 	FlagRecent   Flag = `\Recent`
 )
 
+// The keywords that have a meaning here: that of RFC 8457, and one that is registered with IANA.
+const (
+	KeywordImportant Flag = "$Important"
+	KeywordJunk      Flag = "$Junk"
+)
+
 var systemFlags = []Flag{FlagSeen, FlagAnswered, FlagFlagged, FlagDeleted, FlagDraft, FlagRecent}
 
 // maxFlags is how many octets the flags of one message may have together.

@@ -28,7 +28,7 @@ var decoders = map[Type][]func(Unmarshal, []byte) (Event, error){
 	TypeMessageMoved:    {decode[MessageMoved]},
 	TypeMessageExpunged: {decode[MessageExpunged]},
 	TypeThreadUpdated:   {decode[ThreadUpdated]},
-	TypeMailboxFound:    {decode[MailboxFound]},
+	TypeMailboxFound:    {decode[MailboxFound], decode[MailboxFound]}, // 1 says nothing of the delimiter
 	TypeMailboxRemoved:  {decode[MailboxRemoved]},
 	TypeMailboxReset:    {decode[MailboxReset]},
 	TypeCoverageChecked: {decode[CoverageChecked]},

@@ -66,7 +66,7 @@ func examples() []Event {
 			Thread: 17, Account: 3, Messages: 2, Unseen: 1, Causes: []string{"email.received"}, IDs: []domain.MessageID{44},
 			Merged: []domain.ThreadID{18}, Latest: &LatestMessage{ID: 44, Subject: "Re: x", Sender: "ann@example.org", Date: at}, Backfill: true,
 		},
-		MailboxFound{Account: 3, Mailbox: 5, Name: "Sent", Role: domain.RoleSent, Selected: true, UIDValidity: 7},
+		MailboxFound{Account: 3, Mailbox: 5, Name: "Sent", Role: domain.RoleSent, Delimiter: "/", Selected: true, UIDValidity: 7},
 		MailboxRemoved{Account: 3, Mailbox: 5, Name: "Sent", Role: domain.RoleSent},
 		MailboxReset{
 			Account: 3, Mailbox: 5, Name: "Sent", OldUIDValidity: 7, UIDValidity: 8,

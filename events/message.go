@@ -122,7 +122,8 @@ type MailboxFound struct {
 	Mailbox     domain.MailboxID   `json:"mailbox"`
 	Name        domain.MailboxName `json:"name"`
 	Role        domain.Role        `json:"role,omitempty"`
-	Selected    bool               `json:"selected"` // it is synced
+	Delimiter   string             `json:"delimiter,omitempty"` // between the levels of names; "" if there is no hierarchy, or it was not recorded
+	Selected    bool               `json:"selected"`            // it is synced
 	UIDValidity domain.UIDValidity `json:"uid_validity"`
 }
 
@@ -191,7 +192,7 @@ func (e ThreadUpdated) EventStream() Stream { return Stream{StreamThread, int64(
 func (e ThreadUpdated) EventAccount() domain.AccountID { return e.Account }
 
 // EventType returns the stored name and version.
-func (MailboxFound) EventType() (Type, int) { return TypeMailboxFound, 1 }
+func (MailboxFound) EventType() (Type, int) { return TypeMailboxFound, 2 }
 
 // EventStream returns the mailbox.
 func (e MailboxFound) EventStream() Stream { return Stream{StreamMailbox, int64(e.Mailbox)} }

@@ -27,7 +27,7 @@ type ContentReader interface {
 func Mail(contents ContentReader) Projection[MailStore] {
 	return Projection[MailStore]{
 		Name:    "mail",
-		Version: 1,
+		Version: 2,
 		Handles: []events.Type{
 			events.TypeMessageFetched, events.TypeFlagsChanged, events.TypeMessageMoved, events.TypeMessageExpunged,
 		},

@@ -14,7 +14,7 @@ import (
 // Table: mailbox. Reader: queries.MailboxReader.
 var Mailboxes = Projection[MailboxStore]{
 	Name:    "mailboxes",
-	Version: 1,
+	Version: 2,
 	Handles: []events.Type{
 		events.TypeMessageFetched, events.TypeFlagsChanged, events.TypeMessageMoved, events.TypeMessageExpunged,
 		events.TypeMailboxFound, events.TypeMailboxRemoved, events.TypeMailboxReset,
@@ -27,7 +27,8 @@ type Mailbox struct {
 	Key         domain.MailboxKey
 	Name        domain.MailboxName
 	Role        domain.Role
-	Selected    bool // it is synced
+	Delimiter   string // between the levels of names; "" if there is none, or it is not known
+	Selected    bool   // it is synced
 	UIDValidity domain.UIDValidity
 	Messages    int
 	Unseen      int
@@ -109,7 +110,7 @@ func evolveMailboxes(rows map[domain.MailboxKey]*Mailbox, rec events.Recorded) {
 		mailboxOf(rows, e.Account, e.Mailbox).count(-1, e.Flags, e.Size)
 	case events.MailboxFound:
 		m := mailboxOf(rows, e.Account, e.Mailbox)
-		m.Name, m.Role, m.Selected, m.UIDValidity, m.Removed = e.Name, e.Role, e.Selected, e.UIDValidity, false
+		m.Name, m.Role, m.Delimiter, m.Selected, m.UIDValidity, m.Removed = e.Name, e.Role, e.Delimiter, e.Selected, e.UIDValidity, false
 	case events.MailboxReset:
 		mailboxOf(rows, e.Account, e.Mailbox).UIDValidity = e.UIDValidity
 	case events.MailboxRemoved:

@@ -26,6 +26,7 @@ type FolderCount struct {
 type Folder struct {
 	Name        domain.MailboxName
 	Role        domain.Role
+	Delimiter   string // between the levels of a name; "" if there is no hierarchy, or it is not known
 	Selected    bool
 	Messages    int
 	Unseen      int

@@ -23,6 +23,9 @@ type MessageFilter struct {
 	Seen, Flagged, Attachments *bool
 	IDs                        []domain.MessageID // exactly these; nil: not given
 	Search                     Condition          // as Resolve returned it; nil: every message
+	// Plain is a further condition without a Text in it, as Resolve returned it, that needs no search
+	// engine; nil: every message.
+	Plain Condition
 }
 
 // ListMessages asks for messages, or for the newest matching message of each thread.

@@ -87,9 +87,9 @@ func (r *resolver) label(ctx context.Context, l InLabel) (Condition, error) {
 	in, err := r.inFolders(ctx, func(f Folder) bool { return f.hasLabel(l) })
 	switch l.Role {
 	case domain.RoleImportant:
-		in = Any{HasFlag{"$Important"}, in} // RFC 8457
+		in = Any{HasFlag{domain.KeywordImportant}, in}
 	case domain.RoleJunk:
-		in = Any{HasFlag{"$Junk"}, in}
+		in = Any{HasFlag{domain.KeywordJunk}, in}
 	}
 	return in, err
 }
@@ -116,23 +116,30 @@ func (r *resolver) me(ctx context.Context, in SearchField) (Condition, error) {
 	return out, nil
 }
 
-// inFolders returns the condition that a message is in a folder that is meant. If a name
-// means different things in two accounts, each has a condition of its own.
+// inFolders returns the condition that a message is in a folder that is meant.
 func (r *resolver) inFolders(ctx context.Context, meant func(Folder) bool) (Condition, error) {
 	accounts, err := r.allAccounts(ctx)
 	if err != nil {
 		return nil, err
 	}
+	folders := make(map[domain.AccountID][]Folder, len(accounts))
+	for _, a := range accounts {
+		if folders[a.ID], err = r.foldersOf(ctx, a.ID); err != nil {
+			return nil, err
+		}
+	}
+	return inFoldersMeant(folders, meant), nil
+}
+
+// inFoldersMeant returns the condition that a message is in a folder that is meant. If a name
+// means different things in two accounts, each has a condition of its own.
+func inFoldersMeant(folders map[domain.AccountID][]Folder, meant func(Folder) bool) Condition {
 	var each Any
 	names := map[domain.MailboxName]bool{}
 	others := map[domain.MailboxName]bool{}
-	for _, a := range accounts {
-		folders, err := r.foldersOf(ctx, a.ID)
-		if err != nil {
-			return nil, err
-		}
+	for _, acc := range slices.Sorted(maps.Keys(folders)) {
 		var found []domain.MailboxName
-		for _, f := range folders {
+		for _, f := range folders[acc] {
 			if !meant(f) {
 				others[f.Name] = true
 				continue
@@ -141,18 +148,18 @@ func (r *resolver) inFolders(ctx context.Context, meant func(Folder) bool) (Cond
 			found = append(found, f.Name)
 		}
 		if found != nil {
-			each = append(each, All{OfAccounts{[]domain.AccountID{a.ID}}, InFolders{found}})
+			each = append(each, All{OfAccounts{[]domain.AccountID{acc}}, InFolders{found}})
 		}
 	}
 	for name := range names {
 		if others[name] {
-			return each, nil
+			return each
 		}
 	}
 	if len(names) == 0 {
-		return Any{}, nil
+		return Any{}
 	}
-	return InFolders{slices.Sorted(maps.Keys(names))}, nil
+	return InFolders{slices.Sorted(maps.Keys(names))}
 }
 
 func (r *resolver) allAccounts(ctx context.Context) ([]Account, error) {

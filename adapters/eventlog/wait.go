@@ -264,6 +264,16 @@ func (l *Log) ReadPosition(ctx context.Context, journal events.JournalID) (event
 	return events.Position(pos), nil
 }
 
+// Applied returns the position up to which the live generation of a projection holds a journal.
+func (l *Log) Applied(ctx context.Context, journal events.JournalID, projection string) (events.Position, error) {
+	names, versions := l.models.of([]string{projection})
+	var pos int64
+	if err := l.pool.QueryRow(ctx, readPositionQuery, int64(journal), names, versions).Scan(&pos); err != nil {
+		return 0, fmt.Errorf("read checkpoint of %s: %w", projection, err)
+	}
+	return events.Position(pos), nil
+}
+
 const headQuery = `SELECT coalesce((SELECT position FROM log.journals WHERE journal_id = $1), 0)`
 
 // Head returns the position of the last event of a journal, 0 for one without

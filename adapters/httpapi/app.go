@@ -56,6 +56,8 @@ type App struct {
 	RebuildModel  func(context.Context, commands.RebuildModel) (string, error)
 	RollBackModel func(context.Context, commands.RollBackModel) (int, error)
 
+	Gmail Gmail
+
 	// WaitFor blocks until everything readable contains a journal up to a position, at most two seconds.
 	WaitFor func(ctx context.Context, journal events.JournalID, pos events.Position)
 	// Grown returns a channel that is closed when a journal next grows: for long polls and streams.

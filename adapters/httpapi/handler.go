@@ -92,6 +92,9 @@ func (a *api) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	defer a.recovered(r)
 	a.commonHeaders(r)
 	rt, params := a.match(hr.URL.Path)
+	if rt == nil {
+		rt = a.gmailRouteOf(hr.URL.Path)
+	}
 	r.route = rt
 	switch {
 	case len(hr.RequestURI) > maxRequestLine:
@@ -163,7 +166,10 @@ func (a *api) admit(r *request, rt *route) error {
 		}
 		return err
 	}
-	if !rt.permits(r) {
+	switch {
+	case rt.access == byParts:
+		return nil
+	case !rt.permits(r):
 		return errForbidden
 	}
 	return a.countUser(r, rt)
@@ -175,7 +181,7 @@ func (a *api) slashed(path string) bool {
 		return false
 	}
 	rt, _ := a.match(path + "/")
-	return rt != nil && !rt.gmail
+	return rt != nil
 }
 
 // redirect answers a path that lacks its final slash (api.md 2.2).

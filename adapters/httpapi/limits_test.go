@@ -47,8 +47,7 @@ func TestUserLimit(t *testing.T) {
 	res = do(t, h, gmail)
 	wantHeader(t, res, "RateLimit-Policy", `"gmail";q=1;w=60`)
 	res = do(t, h, gmail)
-	wants(t, res, 429, `{"error":{"code":429,"message":"Too many requests.","errors":[{"message":"Too many requests.",`+
-		`"domain":"usageLimits","reason":"rateLimitExceeded"}],"status":"RESOURCE_EXHAUSTED"}}`)
+	wants(t, res, 429, `{"Status":429,"Anonymous":false,"NeedsHTTPS":false,"RetrySeconds":60}`)
 
 	w.now = testNow.Add(time.Hour - 500*time.Millisecond)
 	res = do(t, h, call{method: "GET", path: "/api/me/", token: "ann"})

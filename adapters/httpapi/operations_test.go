@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/imap2api/imap2api/commands"
@@ -113,30 +112,4 @@ func changeProjections(t *testing.T, w *world, mail string) {
 		outcome = fmt.Errorf("rebuild mail: %w", domain.ErrConflict)
 		wants(t, post("mail/"+path, "root"), 409, `{"detail":"`+refused+`"}`)
 	}
-}
-
-func TestGmail(t *testing.T) {
-	t.Parallel()
-	w := newWorld()
-	h := w.handler(w.options())
-	const unknown = `{"error":{"code":404,"message":"Requested entity was not found.","errors":[{"message":"Requested entity was not found.",` +
-		`"domain":"global","reason":"notFound"}],"status":"NOT_FOUND"}}`
-	for _, path := range []string{"/gmail/v1/users/me/profile", "/gmail/v1/users/me/profile/", "/gmail", "/batch", "/batch/gmail/v1"} {
-		wants(t, do(t, h, call{method: "GET", path: path, token: "ann"}), 404, unknown)
-		wants(t, do(t, h, call{method: "PUT", path: path, token: "ann"}), 404, unknown)
-		res := do(t, h, call{method: "GET", path: path})
-		wants(t, res, 401, `{"error":{"code":401,"message":"Login Required.","errors":[{"message":"Login Required.","domain":"global",`+
-			`"reason":"required","location":"Authorization","locationType":"header"}],"status":"UNAUTHENTICATED"}}`)
-		wantHeader(t, res, "WWW-Authenticate", `Bearer realm="imap2api"`)
-		wantHeader(t, res, "Content-Type", "application/json; charset=UTF-8")
-	}
-	res := do(t, h, call{method: "GET", path: "/gmail/v1/users/me/profile", token: "nope"})
-	wantHeader(t, res, "WWW-Authenticate", `Bearer realm="imap2api", error="invalid_token"`)
-	if !strings.Contains(res.body, `"reason":"authError"`) {
-		t.Error(res.body)
-	}
-	wants(t, do(t, h, call{method: "GET", path: "/$discovery/rest?version=v1"}), 404, unknown)
-	wants(t, do(t, h, call{method: "POST", path: "/gmail/v1/users/me/messages", token: "reader"}), 403, `{"error":{"code":403,`+
-		`"message":"Request had insufficient authentication scopes.","errors":[{"message":"Request had insufficient authentication scopes.",`+
-		`"domain":"global","reason":"insufficientPermissions"}],"status":"PERMISSION_DENIED"}}`)
 }

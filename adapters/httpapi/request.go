@@ -30,12 +30,19 @@ type request struct {
 	params *chi.Context
 	who    queries.Principal
 	query  url.Values // nil until asked for
-	wrote  bool       // the status line is out
+	// overridden: it is a GET that came as a POST.
+	overridden bool
+	wrote      bool // the status line is out
 }
 
 // newRequest finds out who the peer speaks for.
 func (a *api) newRequest(w http.ResponseWriter, hr *http.Request) *request {
-	r := &request{Request: hr, w: w, id: hr.Header.Get("X-Request-Id")}
+	r := &request{Request: hr, w: w, id: hr.Header.Get("X-Request-Id"), overridden: overridden(hr)}
+	if r.overridden {
+		get := *hr
+		get.Method = http.MethodGet
+		r.Request = &get
+	}
 	if !fitRequestID(r.id) {
 		r.id = ulid.Make().String()
 	}

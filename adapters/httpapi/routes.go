@@ -15,6 +15,7 @@ const (
 	byToken   access = iota // a token; counts for the user, a 401 for the address
 	open                    // no token; counts for the address
 	uncounted               // no token, no limit
+	byParts                 // a token; its parts are let in and counted one by one
 )
 
 // route is one line of the table: a path, its methods and who may use them.
@@ -26,7 +27,7 @@ type route struct {
 	admin  bool // scope admin for every method
 	health bool // also by plain HTTP
 	docs   bool // setting docs_enabled
-	gmail  bool // the Gmail surface: any method, errors of its own
+	gmail  bool // the Gmail surface: any method
 	also   []string
 	// methods has a handler for each method but HEAD and OPTIONS; "*" is any.
 	methods map[string]handler
@@ -87,7 +88,7 @@ func post(h handler) map[string]handler { return map[string]handler{http.MethodP
 // table returns all routes. A static segment wins over a parameter.
 func table() []*route {
 	var out []*route
-	for _, part := range [][]*route{generalRoutes(), accountRoutes(), mailRoutes(), eventRoutes(), gmailRoutes()} {
+	for _, part := range [][]*route{generalRoutes(), accountRoutes(), mailRoutes(), eventRoutes()} {
 		out = append(out, part...)
 	}
 	return out
@@ -165,14 +166,5 @@ func eventRoutes() []*route {
 		{path: streamPath, name: "Event Stream", about: "Server-sent events.", methods: get((*api).streamEvents)},
 		{path: "events/{position}/", name: "Event Instance", about: "One event.", methods: get((*api).getEvent)},
 		{path: "event-types/", name: "Event Type List", about: "All types of events.", methods: get((*api).listEventTypes)},
-	}
-}
-
-// gmailRoutes answer with Gmail's errors until there is a Gmail surface.
-func gmailRoutes() []*route {
-	unknown := map[string]handler{"*": (*api).gmailUnknown}
-	return []*route{
-		{path: "/gmail/*", also: []string{"/gmail", "/batch", "/batch/*"}, name: "Gmail", gmail: true, methods: unknown},
-		{path: "/$discovery/*", also: []string{"/discovery/*"}, name: "Discovery", access: uncounted, gmail: true, methods: unknown},
 	}
 }

@@ -167,6 +167,9 @@ func (w *walker) readHeader(pos int, h *header) (body int, d delimiter, cut bool
 			w.clock.defects |= headerLimit
 			end = max(value, limit)
 		}
+		if value < limit {
+			w.shape.field(name, w.raw[value:end])
+		}
 		if f, _ := lookup(name); f != fieldNone && value < limit {
 			h.set(f, w.raw[value:end])
 		}

@@ -62,7 +62,7 @@ func (w *walker) leaf(h *header, t mediaType, body []byte, in surroundings) {
 	l.contentID = bracketed(h.text(fieldContentID))
 	body1 := t.media == "text/plain" || t.media == "text/html"
 	switch {
-	case t.media == "message/rfc822" || t.media == "message/global":
+	case l.isMessage():
 		l.attachment = true
 		if l.fileName == "" {
 			l.fileName = "message.eml"
@@ -79,12 +79,14 @@ func (w *walker) leaf(h *header, t mediaType, body []byte, in surroundings) {
 		l.section = w.section()
 	}
 	w.leaves = append(w.leaves, l)
+	w.shape.holds(len(w.leaves) - 1)
 }
 
 // opaque keeps what a limit cut off as one attachment.
 func (w *walker) opaque(media string, from, to int) {
 	w.parts++
 	w.leaves = append(w.leaves, leaf{section: w.section(), media: media, body: w.raw[from:to], attachment: true})
+	w.shape.holds(len(w.leaves) - 1)
 }
 
 // encodingName returns the name of a Content-Transfer-Encoding, lower case.
@@ -112,6 +114,9 @@ func fileName(s string) string {
 	}
 	return strings.TrimSpace(s)
 }
+
+// isMessage reports whether the leaf is a message (RFC 2046 section 5.2.1, RFC 6532 section 3.7).
+func (l *leaf) isMessage() bool { return l.media == "message/rfc822" || l.media == "message/global" }
 
 // octets returns the decoded content of the leaf.
 func (l *leaf) octets() ([]byte, defect) {

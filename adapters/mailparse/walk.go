@@ -35,6 +35,7 @@ type walker struct {
 	fieldAhead int // a line that is surely a field, found by headerGoesOn
 	leaves     []leaf
 	choices    []choice // inner ones before outer ones
+	shape      *shape   // nil: nobody asks for the structure
 }
 
 // A choice is a multipart/alternative: its children say the same in several forms.
@@ -92,6 +93,7 @@ func (w *walker) entity(pos int, in surroundings) delimiter {
 		w.onHeader = nil
 	}
 	t := w.mediaType(&h, in)
+	defer w.shape.enter(w, t.media).leave()
 	if cut {
 		w.leaf(&h, t, nil, in)
 		return d
@@ -148,7 +150,9 @@ func (w *walker) children(d delimiter, level int, in surroundings) (end delimite
 		starts = append(starts, len(w.leaves))
 		if w.parts >= w.opts.MaxParts {
 			w.clock.defects |= partLimit
+			w.shape.enter(w, "application/octet-stream")
 			w.opaque("application/octet-stream", d.next, len(w.raw))
+			w.shape.leave()
 			d = delimiter{len(w.raw), len(w.raw), -1, false}
 			break
 		}

@@ -95,7 +95,7 @@ func storable(text string) bool { return utf8.ValidString(text) && !strings.Cont
 func (l *messageList) free() bool {
 	f := l.filter
 	return f.From != nil || f.To != nil || f.Thread != nil || f.MsgID != nil || f.Sender != "" || f.Recipient != "" ||
-		f.Subject != "" || f.Seen != nil || f.Flagged != nil || f.Attachments != nil || f.IDs != nil || f.Search != nil
+		f.Subject != "" || f.Seen != nil || f.Flagged != nil || f.Attachments != nil || f.IDs != nil || f.Search != nil || f.Plain != nil
 }
 
 // rare reports whether the list's statements are too many to be kept prepared.

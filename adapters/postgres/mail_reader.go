@@ -13,17 +13,19 @@ import (
 	"github.com/imap2api/imap2api/queries"
 )
 
-// MailReader reads the mail read model, and for searches that of the built-in engine with it.
+// MailReader reads the mail read model, and for searches that of the built-in engine with it. What it counts
+// it remembers in the same way.
 type MailReader struct {
 	view
 	contents *Contents
 	search   *SearchReader
+	labels   *countCache[queries.LabelCounts]
 }
 
 // NewMailReader returns a reader of the given version of projections.Mail. search is for
 // filters with a search only.
 func NewMailReader(pool *pgxpool.Pool, version int, contents *Contents, search *SearchReader) *MailReader {
-	return &MailReader{view{pool: pool, projection: "mail", version: version}, contents, search}
+	return &MailReader{view{pool: pool, projection: "mail", version: version}, contents, search, newCountCache[queries.LabelCounts]()}
 }
 
 // Messages returns the part of the list that p asks for, in the given order and,

@@ -15,20 +15,20 @@ const deleteMessages = `DELETE FROM message WHERE journal_id = $1 AND id = ANY($
 
 const saveMessages = `
 INSERT INTO message (journal_id, id, account_id, mailbox_id, thread_id, date, internal_date, size, position,
-	created_at, updated_at, parser, seen, flagged, has_attachments, sha256, flags, folder, folder_fold, msg_id, in_reply_to,
+	created_at, updated_at, parser, seen, flagged, has_attachments, important, junk, sha256, flags, folder, folder_fold, msg_id, in_reply_to,
 	subject, subject_fold, sender, sender_fold, sender_name, recipient, recipient_fold, snippet)
 SELECT @journal_id, id, account_id, mailbox_id, thread_id, date, internal_date, size, position,
-	created_at, updated_at, parser, seen, flagged, has_attachments, sha256, string_to_array(flags, E'\x1f'),
+	created_at, updated_at, parser, seen, flagged, has_attachments, important, junk, sha256, string_to_array(flags, E'\x1f'),
 	folder, folder_fold, msg_id, in_reply_to,
 	subject, subject_fold, sender, sender_fold, sender_name, recipient, recipient_fold, snippet
 FROM unnest(@id::bigint[], @account_id::bigint[], @mailbox_id::bigint[], @thread_id::bigint[],
 	@date::timestamptz[], @internal_date::timestamptz[], @size::bigint[], @position::bigint[],
 	@created_at::timestamptz[], @updated_at::timestamptz[], @parser::int[],
-	@seen::boolean[], @flagged::boolean[], @has_attachments::boolean[], @sha256::bytea[], @flags::text[],
+	@seen::boolean[], @flagged::boolean[], @has_attachments::boolean[], @important::boolean[], @junk::boolean[], @sha256::bytea[], @flags::text[],
 	@folder::text[], @folder_fold::text[], @msg_id::text[], @in_reply_to::text[], @subject::text[], @subject_fold::text[],
 	@sender::text[], @sender_fold::text[], @sender_name::text[], @recipient::text[], @recipient_fold::text[], @snippet::text[])
 	AS x (id, account_id, mailbox_id, thread_id, date, internal_date, size, position,
-	created_at, updated_at, parser, seen, flagged, has_attachments, sha256, flags,
+	created_at, updated_at, parser, seen, flagged, has_attachments, important, junk, sha256, flags,
 	folder, folder_fold, msg_id, in_reply_to, subject, subject_fold,
 	sender, sender_fold, sender_name, recipient, recipient_fold, snippet)
 ON CONFLICT (journal_id, id) DO UPDATE SET
@@ -36,6 +36,7 @@ ON CONFLICT (journal_id, id) DO UPDATE SET
 	date = excluded.date, internal_date = excluded.internal_date, size = excluded.size, position = excluded.position,
 	created_at = excluded.created_at, updated_at = excluded.updated_at, parser = excluded.parser,
 	seen = excluded.seen, flagged = excluded.flagged, has_attachments = excluded.has_attachments,
+	important = excluded.important, junk = excluded.junk,
 	sha256 = excluded.sha256, flags = excluded.flags, folder = excluded.folder, folder_fold = excluded.folder_fold,
 	msg_id = excluded.msg_id, in_reply_to = excluded.in_reply_to,
 	subject = excluded.subject, subject_fold = excluded.subject_fold,
@@ -144,6 +145,8 @@ func (s *MailStore) messageColumns(rows []*projections.Message) pgx.StrictNamedA
 		"seen":            column(rows, func(m *projections.Message) bool { return domain.HasFlag(m.Flags, domain.FlagSeen) }),
 		"flagged":         column(rows, func(m *projections.Message) bool { return domain.HasFlag(m.Flags, domain.FlagFlagged) }),
 		"has_attachments": column(rows, func(m *projections.Message) bool { return m.Summary.HasAttachments }),
+		"important":       column(rows, func(m *projections.Message) bool { return domain.HasFlag(m.Flags, domain.KeywordImportant) }),
+		"junk":            column(rows, func(m *projections.Message) bool { return domain.HasFlag(m.Flags, domain.KeywordJunk) }),
 		"sha256":          column(rows, func(m *projections.Message) []byte { return m.SHA256 }),
 		"flags":           column(rows, func(m *projections.Message) string { return joinFlags(m.Flags) }),
 		"folder":          column(rows, func(m *projections.Message) string { return string(m.Folder) }),

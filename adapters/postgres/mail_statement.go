@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +29,9 @@ func (s *statement) arg(value any) {
 	s.sql.WriteByte('$')
 	s.sql.WriteString(strconv.Itoa(len(s.args)))
 }
+
+// key names what is asked, with its arguments quoted: no value looks like two.
+func (s *statement) key() string { return fmt.Sprintf("%s %#v", s.sql.String(), s.args) }
 
 func (s *statement) question(rare bool, scan func(pgx.Rows) error) question {
 	return question{sql: s.sql.String(), args: s.args, scan: scan, rare: rare}
@@ -118,6 +122,10 @@ func (l *messageList) whereFree(s *statement) {
 	}
 	if f.IDs != nil {
 		s.when("m.id = ANY(", messageIDs(f.IDs), "::bigint[])")
+	}
+	if f.Plain != nil {
+		s.add("\n\tAND ")
+		plainMessage("m", f.Plain)(s)
 	}
 	if l.search != nil {
 		l.found(s)
@@ -220,8 +228,10 @@ func limitAbove(size int) string {
 		return "11"
 	case size <= 50:
 		return "51"
+	case size <= 100:
+		return "101"
 	}
-	return "101"
+	return "501"
 }
 
 func (l *messageList) orderBy(s *statement, keys []orderKey, backward bool) {

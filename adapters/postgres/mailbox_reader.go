@@ -46,21 +46,28 @@ func (r *MailboxReader) FolderCounts(ctx context.Context, q queries.ListFolders)
 // listFolders leaves out mailboxes that are known from their messages only, or
 // are gone from the server while their messages are still being removed.
 const listFolders = `
-SELECT m.name, m.role, m.selected, m.messages, m.unseen, m.size, m.uid_validity
+SELECT m.account_id, m.name, m.role, m.delimiter, m.selected, m.messages, m.unseen, m.size, m.uid_validity
 FROM mailbox m
-WHERE m.journal_id = $1 AND m.account_id = $2 AND m.name <> '' AND NOT m.removed` + notErased + `
-ORDER BY m.name, m.mailbox_id`
+WHERE m.journal_id = $1 AND ($2::bigint[] IS NULL OR m.account_id = ANY($2)) AND m.name <> '' AND NOT m.removed` + notErased + `
+ORDER BY m.account_id, m.name, m.mailbox_id`
 
 // Folders returns all folders of an account, by name.
 func (r *MailboxReader) Folders(ctx context.Context, journal events.JournalID, acc domain.AccountID) ([]queries.Folder, error) {
-	var out []queries.Folder
-	err := r.read(ctx, question{sql: listFolders, args: []any{journal, acc}, scan: func(rows pgx.Rows) error {
+	all, err := r.FoldersOf(ctx, journal, []domain.AccountID{acc})
+	return all[acc], err
+}
+
+// FoldersOf returns all folders of accounts, by name; accounts nil: all of the journal.
+func (r *MailboxReader) FoldersOf(ctx context.Context, journal events.JournalID, accounts []domain.AccountID) (map[domain.AccountID][]queries.Folder, error) {
+	out := map[domain.AccountID][]queries.Folder{}
+	err := r.read(ctx, question{sql: listFolders, args: []any{journal, accountIDs(accounts)}, scan: func(rows pgx.Rows) error {
 		for rows.Next() {
+			var acc domain.AccountID
 			var f queries.Folder
-			if err := rows.Scan(&f.Name, &f.Role, &f.Selected, &f.Messages, &f.Unseen, &f.Size, &f.UIDValidity); err != nil {
+			if err := rows.Scan(&acc, &f.Name, &f.Role, &f.Delimiter, &f.Selected, &f.Messages, &f.Unseen, &f.Size, &f.UIDValidity); err != nil {
 				return fmt.Errorf("scan folder: %w", err)
 			}
-			out = append(out, f)
+			out[acc] = append(out[acc], f)
 		}
 		return rows.Err()
 	}})

@@ -35,7 +35,7 @@ func (s *MailboxStore) EraseAccount(ctx context.Context, acc domain.AccountID) e
 }
 
 const loadMailboxes = `
-SELECT b.account_id, b.mailbox_id, b.name, b.role, b.selected, b.uid_validity, b.messages, b.unseen, b.size, b.removed
+SELECT b.account_id, b.mailbox_id, b.name, b.role, b.delimiter, b.selected, b.uid_validity, b.messages, b.unseen, b.size, b.removed
 FROM unnest($2::bigint[], $3::bigint[]) AS k (account_id, mailbox_id)
 JOIN mailbox b ON b.journal_id = $1 AND b.account_id = k.account_id AND b.mailbox_id = k.mailbox_id`
 
@@ -50,7 +50,7 @@ func (s *MailboxStore) Load(ctx context.Context, keys []domain.MailboxKey) (map[
 	out := make(map[domain.MailboxKey]*projections.Mailbox, len(keys))
 	var m projections.Mailbox
 	_, err = pgx.ForEachRow(rows, []any{
-		&m.Key.Account, &m.Key.Mailbox, &m.Name, &m.Role, &m.Selected, &m.UIDValidity, &m.Messages, &m.Unseen, &m.Size, &m.Removed,
+		&m.Key.Account, &m.Key.Mailbox, &m.Name, &m.Role, &m.Delimiter, &m.Selected, &m.UIDValidity, &m.Messages, &m.Unseen, &m.Size, &m.Removed,
 	}, func() error {
 		row := m
 		out[m.Key] = &row
@@ -63,11 +63,11 @@ func (s *MailboxStore) Load(ctx context.Context, keys []domain.MailboxKey) (map[
 }
 
 const saveMailboxes = `
-INSERT INTO mailbox (journal_id, account_id, mailbox_id, name, role, selected, uid_validity, messages, unseen, size, removed)
-SELECT @journal_id, * FROM unnest(@account_id::bigint[], @mailbox_id::bigint[], @name::text[], @role::text[], @selected::boolean[],
+INSERT INTO mailbox (journal_id, account_id, mailbox_id, name, role, delimiter, selected, uid_validity, messages, unseen, size, removed)
+SELECT @journal_id, * FROM unnest(@account_id::bigint[], @mailbox_id::bigint[], @name::text[], @role::text[], @delimiter::text[], @selected::boolean[],
 	@uid_validity::bigint[], @messages::bigint[], @unseen::bigint[], @size::bigint[], @removed::boolean[])
 ON CONFLICT (journal_id, account_id, mailbox_id) DO UPDATE SET
-	name = excluded.name, role = excluded.role, selected = excluded.selected, uid_validity = excluded.uid_validity,
+	name = excluded.name, role = excluded.role, delimiter = excluded.delimiter, selected = excluded.selected, uid_validity = excluded.uid_validity,
 	messages = excluded.messages, unseen = excluded.unseen, size = excluded.size, removed = excluded.removed`
 
 const deleteMailboxes = `
@@ -108,6 +108,7 @@ func (s *MailboxStore) mailboxColumns(rows []*projections.Mailbox) pgx.StrictNam
 		"mailbox_id":   column(rows, func(m *projections.Mailbox) int64 { return int64(m.Key.Mailbox) }),
 		"name":         column(rows, func(m *projections.Mailbox) string { return string(m.Name) }),
 		"role":         column(rows, func(m *projections.Mailbox) string { return string(m.Role) }),
+		"delimiter":    column(rows, func(m *projections.Mailbox) string { return m.Delimiter }),
 		"selected":     column(rows, func(m *projections.Mailbox) bool { return m.Selected }),
 		"uid_validity": column(rows, func(m *projections.Mailbox) int64 { return int64(m.UIDValidity) }),
 		"messages":     column(rows, func(m *projections.Mailbox) int64 { return int64(m.Messages) }),

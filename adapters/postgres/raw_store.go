@@ -158,6 +158,13 @@ func (s *RawStore) Raw(ctx context.Context, journal events.JournalID, sum []byte
 	return out, nil
 }
 
+// Raws returns the octets of each message by its SHA-256; one that is not stored is left out.
+func (s *RawStore) Raws(ctx context.Context, journal events.JournalID, sums [][]byte) (map[[32]byte][]byte, error) {
+	out := make(map[[32]byte][]byte, len(sums))
+	err := s.each(ctx, journal, sums, func(sum [32]byte, octets []byte) { out[sum] = octets })
+	return out, err
+}
+
 // each calls fn with the octets of each message that is stored, in any order.
 func (s *RawStore) each(ctx context.Context, journal events.JournalID, sums [][]byte, fn func([32]byte, []byte)) error {
 	rows, err := s.pool.Query(ctx, loadRaws, journal, sums)

@@ -13,25 +13,25 @@ const maxCounts = 1_000
 // are folded, and the position of the last account that was erased, whose messages nobody sees from then on.
 type asOf [3]int64
 
-// countCache remembers how many messages match a search while the read models stay as they
+// countCache remembers counts of what matches a search while the read models stay as they
 // are. Who asks for what is being counted waits for it.
-type countCache struct {
+type countCache[T any] struct {
 	mu     sync.Mutex
-	counts map[string]*countOf
+	counts map[string]*countOf[T]
 }
 
-type countOf struct {
+type countOf[T any] struct {
 	at    asOf
 	ready chan struct{} // closed when n or err is set
-	n     int
+	n     T
 	err   error
 }
 
-func newCountCache() *countCache { return &countCache{counts: map[string]*countOf{}} }
+func newCountCache[T any]() *countCache[T] { return &countCache[T]{counts: map[string]*countOf[T]{}} }
 
 var errNotCounted = errors.New("not counted")
 
-func (c *countCache) get(ctx context.Context, key string, at asOf, count func() (int, error)) (int, error) {
+func (c *countCache[T]) get(ctx context.Context, key string, at asOf, count func() (T, error)) (T, error) {
 	c.mu.Lock()
 	known := c.counts[key]
 	if known != nil && known.at == at {
@@ -39,7 +39,8 @@ func (c *countCache) get(ctx context.Context, key string, at asOf, count func() 
 		select {
 		case <-known.ready:
 		case <-ctx.Done():
-			return 0, ctx.Err()
+			var none T
+			return none, ctx.Err()
 		}
 		if known.err == nil {
 			return known.n, nil
@@ -49,7 +50,7 @@ func (c *countCache) get(ctx context.Context, key string, at asOf, count func() 
 	if len(c.counts) >= maxCounts {
 		clear(c.counts)
 	}
-	mine := &countOf{at: at, ready: make(chan struct{}), err: errNotCounted}
+	mine := &countOf[T]{at: at, ready: make(chan struct{}), err: errNotCounted}
 	c.counts[key] = mine
 	c.mu.Unlock()
 	defer c.done(key, mine) // also if count panics
@@ -58,7 +59,7 @@ func (c *countCache) get(ctx context.Context, key string, at asOf, count func() 
 }
 
 // done lets those go on who wait, and forgets what was not counted.
-func (c *countCache) done(key string, mine *countOf) {
+func (c *countCache[T]) done(key string, mine *countOf[T]) {
 	defer close(mine.ready)
 	if mine.err == nil {
 		return

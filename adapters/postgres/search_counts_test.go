@@ -18,7 +18,7 @@ import (
 func TestCountOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCountCache()
+		c := newCountCache[int]()
 		var counted atomic.Int64
 		var wg sync.WaitGroup
 		for i := range 30 {
@@ -46,7 +46,7 @@ func TestCountOnce(t *testing.T) {
 func TestCountErrorIsNotRemembered(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCountCache()
+		c := newCountCache[int]()
 		first, cancel := context.WithCancel(t.Context())
 		slow := func(ctx context.Context) func() (int, error) {
 			return func() (int, error) {
@@ -89,7 +89,7 @@ func TestCountErrorIsNotRemembered(t *testing.T) {
 func TestCountWaitEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCountCache()
+		c := newCountCache[int]()
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			_, _ = c.get(t.Context(), "key", asOf{}, func() (int, error) { time.Sleep(time.Hour); return 1, nil })
@@ -109,7 +109,7 @@ func TestCountWaitEnds(t *testing.T) {
 // A count that panics is no count.
 func TestCountPanics(t *testing.T) {
 	t.Parallel()
-	c := newCountCache()
+	c := newCountCache[int]()
 	func() {
 		defer func() { _ = recover() }()
 		_, _ = c.get(t.Context(), "key", asOf{}, func() (int, error) { panic("broken") })
@@ -122,7 +122,7 @@ func TestCountPanics(t *testing.T) {
 // No more than maxCounts are remembered.
 func TestCountsAreBounded(t *testing.T) {
 	t.Parallel()
-	c := newCountCache()
+	c := newCountCache[int]()
 	for i := range 3*maxCounts + 1 {
 		if n, err := c.get(t.Context(), fmt.Sprint(i), asOf{}, func() (int, error) { return i, nil }); n != i || err != nil {
 			t.Fatalf("got %d, %v; want %d", n, err, i)

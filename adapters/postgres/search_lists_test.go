@@ -16,7 +16,7 @@ func mailOfDocuments(t *testing.T, pool *pgxpool.Pool, schema string) {
 	t.Helper()
 	exec(t, pool, `
 		INSERT INTO mail_g1.message
-		SELECT journal_id, id, account_id, 1, id / 2, date, internal_date, size, id, now(), now(), 1, seen, flagged, has_attachments, '', flags,
+		SELECT journal_id, id, account_id, 1, id / 2, date, internal_date, size, id, now(), now(), 1, seen, flagged, has_attachments, false, false, '', flags,
 			folder, lower(folder), 'm' || id, '', 'about', 'about', 'p', 'p', '', 'ann', 'ann', ''
 		FROM `+schema+`.document`)
 	exec(t, pool, `

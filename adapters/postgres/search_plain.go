@@ -7,38 +7,46 @@ import (
 	"github.com/imap2api/imap2api/queries"
 )
 
-// plainCondition is a condition on what is no text.
-func plainCondition(c queries.Condition) func(*statement) {
+// plainCondition is a condition on what is no text, of document d.
+func plainCondition(c queries.Condition) func(*statement) { return plainOf("d", c) }
+
+// plainOf is a condition on what is no text, of a document or a message: they have the same columns.
+func plainOf(row string, c queries.Condition) func(*statement) {
 	switch c := c.(type) {
 	case queries.Seen:
-		return sqlWith("d.seen = ", c.Is, "")
+		return sqlWith(row+".seen = ", c.Is, "")
 	case queries.Flagged:
-		return sqlWith("d.flagged = ", c.Is, "")
+		return sqlWith(row+".flagged = ", c.Is, "")
 	case queries.HasFlag:
-		return sqlWith("EXISTS (SELECT FROM unnest(d.flags) f WHERE lower(f) = lower(", string(c.Flag), "::text))")
+		return sqlWith("EXISTS (SELECT FROM unnest("+row+".flags) f WHERE lower(f) = lower(", string(c.Flag), "::text))")
 	case queries.HasAttachments:
-		return sqlText("d.has_attachments")
+		return sqlText(row + ".has_attachments")
 	case queries.Size:
-		return between("d.size", " > ", c.Over, " < ", c.Under)
+		return between(row+".size", " > ", c.Over, " < ", c.Under)
 	case queries.Received:
-		return between("d.internal_date", " >= ", c.From, " < ", c.Before)
+		return between(row+".internal_date", " >= ", c.From, " < ", c.Before)
 	case queries.MsgID:
-		return ofMessages(queries.MessageFilter{MsgID: &c.ID})
+		return ofMessages(row, queries.MessageFilter{MsgID: &c.ID})
 	case queries.InThread:
-		return ofMessages(queries.MessageFilter{Thread: &c.ID})
+		return ofMessages(row, queries.MessageFilter{Thread: &c.ID})
 	case queries.InFolders:
-		names := column(c.Names, func(n domain.MailboxName) string { return string(n) })
-		return sqlWith("d.folder = ANY(", slices.DeleteFunc(names, func(n string) bool { return !storable(n) }), "::text[])")
+		return sqlWith(row+".folder = ANY(", folderNames(c.Names), "::text[])")
 	case queries.OfAccounts:
-		return sqlWith("d.account_id = ANY(", accountIDs(append([]domain.AccountID{}, c.IDs...)), "::bigint[])")
+		return sqlWith(row+".account_id = ANY(", accountIDs(append([]domain.AccountID{}, c.IDs...)), "::bigint[])")
 	}
 	return sqlText("false") // Resolve leaves no other
 }
 
+// folderNames are names that a row can hold.
+func folderNames(names []domain.MailboxName) []string {
+	out := column(names, func(n domain.MailboxName) string { return string(n) })
+	return slices.DeleteFunc(out, func(n string) bool { return !storable(n) })
+}
+
 // ofMessages asks the mail read model for the messages of a thread or a Message-ID, which are few.
-func ofMessages(f queries.MessageFilter) func(*statement) {
+func ofMessages(row string, f queries.MessageFilter) func(*statement) {
 	return func(s *statement) {
-		s.add("d.id IN (SELECT m.id FROM message m WHERE m.journal_id = $1")
+		s.add(row, ".id IN (SELECT m.id FROM message m WHERE m.journal_id = $1")
 		(&messageList{filter: f}).whereFree(s)
 		s.add(")")
 	}

@@ -16,14 +16,14 @@ import (
 type SearchReader struct {
 	view
 	lexer  Lexer
-	counts *countCache
+	counts *countCache[int]
 }
 
 // NewSearchReader returns a reader of the given version of projections.Search, which also
 // reads that version of projections.Mail.
 func NewSearchReader(pool *pgxpool.Pool, version, mail int, lexer Lexer) *SearchReader {
 	return &SearchReader{
-		view: view{pool: pool, projection: "search", version: version, beside: "mail", besideVersion: mail}, lexer: lexer, counts: newCountCache(),
+		view: view{pool: pool, projection: "search", version: version, beside: "mail", besideVersion: mail}, lexer: lexer, counts: newCountCache[int](),
 	}
 }
 

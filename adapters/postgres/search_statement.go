@@ -114,7 +114,7 @@ func (s *documentSearch) counts(total, less *int) []question {
 func (s *documentSearch) key() string {
 	var st statement
 	s.where(&st, s.condition)
-	return fmt.Sprintf("%s %#v", st.sql.String(), st.args) // quoted: no value looks like two
+	return st.key()
 }
 
 // where adds the conditions on document d, its words last: they may lie aside.
@@ -183,7 +183,7 @@ func (s *documentSearch) plain() []func(*statement) {
 		out = append(out, sqlWith("d.id = ANY(", messageIDs(f.IDs), "::bigint[])"))
 	}
 	if f.Thread != nil || f.MsgID != nil {
-		out = append(out, ofMessages(queries.MessageFilter{Thread: f.Thread, MsgID: f.MsgID}))
+		out = append(out, ofMessages("d", queries.MessageFilter{Thread: f.Thread, MsgID: f.MsgID}))
 	}
 	if f.Sender != "" || f.Recipient != "" || f.Subject != "" {
 		out = append(out, itsMessage(queries.MessageFilter{Sender: f.Sender, Recipient: f.Recipient, Subject: f.Subject}))

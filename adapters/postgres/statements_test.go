@@ -22,7 +22,7 @@ func TestStatements(t *testing.T) {
 	for model := range schemas {
 		live(t, pool, model, 1)
 	}
-	statements := statementsOf(t, "mail_statement.go", "mail_list.go", "search_statement.go")
+	statements := statementsOf(t, "mail_statement.go", "mail_list.go", "mail_found.go", "search_statement.go")
 	if len(statements) < 50 {
 		t.Errorf("got %d statements, want more: are they found?", len(statements))
 	}

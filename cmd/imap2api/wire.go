@@ -184,6 +184,7 @@ func (s *system) app() httpapi.App {
 	s.wireAccounts(&app)
 	s.wireMail(&app)
 	s.wireEvents(&app)
+	app.Gmail = s.gmail()
 	return app
 }
 

@@ -9,6 +9,7 @@ CREATE TABLE message (
   created_at  timestamptz NOT NULL, updated_at timestamptz NOT NULL,
   parser      int NOT NULL,                    -- version that made the texts
   seen        boolean NOT NULL, flagged boolean NOT NULL, has_attachments boolean NOT NULL,
+  important   boolean NOT NULL, junk boolean NOT NULL, -- by a keyword among the flags
   sha256      bytea NOT NULL,                  -- of the raw message
   flags       text[] NOT NULL,
   folder      text COLLATE "C" NOT NULL, folder_fold text COLLATE "C" NOT NULL, -- name of the mailbox; *_fold: domain.Fold
