@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/imap2api/imap2api/domain"
@@ -41,7 +42,7 @@ type emailDetailJSON struct {
 	UpdatedAt      public.Timestamp   `json:"updated_at"`
 	ThreadID       string             `json:"thread_id"`
 	InReplyTo      *string            `json:"in_reply_to"`
-	ThreadEmails   []threadEmailJSON  `json:"thread_emails"`
+	ThreadEmails   threadEmails       `json:"thread_emails"`
 	ThreadCount    int                `json:"thread_count"`
 	IMAPServer     domain.AccountID   `json:"imap_server"`
 	SenderName     string             `json:"sender_name"`
@@ -60,6 +61,30 @@ type emailDetailJSON struct {
 	ReceivedAt     public.Timestamp   `json:"received_at"`
 	RawURL         string             `json:"raw_url"`
 	GmailID        string             `json:"gmail_id"`
+}
+
+// withoutTexts implements texts.
+func (d emailDetailJSON) withoutTexts() (any, []string) {
+	texts := []string{d.BodyText, d.BodyHTML}
+	d.BodyText, d.BodyHTML = "", ""
+	d.ThreadEmails, texts = d.ThreadEmails.take(texts)
+	return d, texts
+}
+
+// threadEmails are emails of a thread, oldest first.
+type threadEmails []threadEmailJSON
+
+// withoutTexts implements texts.
+func (l threadEmails) withoutTexts() (any, []string) { return l.take(nil) }
+
+// take returns the emails without their texts, which it appends to texts.
+func (l threadEmails) take(texts []string) (threadEmails, []string) {
+	out := slices.Clone(l)
+	for i := range out {
+		texts = append(texts, out[i].BodyText, out[i].BodyHTML)
+		out[i].BodyText, out[i].BodyHTML = "", ""
+	}
+	return out, texts
 }
 
 type addressJSON struct {
@@ -87,8 +112,8 @@ func (a *api) htmlForm(r *request) (func(string) string, error) {
 	return func(html string) string { return html }, f.faults.err()
 }
 
-func threadEmailsOf(list []*queries.ThreadMessage, html func(string) string) []threadEmailJSON {
-	out := make([]threadEmailJSON, len(list))
+func threadEmailsOf(list []*queries.ThreadMessage, html func(string) string) threadEmails {
+	out := make(threadEmails, len(list))
 	for i, m := range list {
 		out[i] = threadEmailJSON{m.ID, m.Subject, m.Sender, m.Recipient, public.Stamp(m.Date), m.Text, htmlOf(m.HTML, html), m.Folder}
 	}

@@ -56,6 +56,14 @@ func encode(b *bytes.Buffer, v any) error {
 	return nil
 }
 
+// encodeAny appends the JSON of the body of an answer.
+func encodeAny(b *bytes.Buffer, v any) error {
+	if v, ok := v.(texts); ok {
+		return encodeTexts(b, v)
+	}
+	return encode(b, v)
+}
+
 // mustJSON encodes what cannot fail: text, numbers and lists of them.
 func mustJSON(v any) []byte {
 	var b bytes.Buffer
@@ -87,7 +95,7 @@ func (a *api) write(r *request, res response) {
 	if body == nil {
 		b := buffers.Get().(*bytes.Buffer)
 		defer release(b)
-		if err := encode(b, res.body); err != nil {
+		if err := encodeAny(b, res.body); err != nil {
 			a.fail(r, err)
 			return
 		}
