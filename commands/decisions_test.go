@@ -336,8 +336,8 @@ func TestUsers(t *testing.T) {
 	names := creds{ann, &checks}
 	j := &decisions{}
 	id, err := NewAddUser(j, names, now).Handle(t.Context(), AddUser{Name: "bob", Email: "bob@example.org", PasswordHash: "hash", Admin: true})
-	bob := User{ID: 1, Name: "bob", Admin: true, Active: true, PasswordHash: "hash", LoginGeneration: 1}
-	want := Decision{Events: []events.Event{events.UserAdded{User: 1, Name: "bob", Admin: true}}, Rows: []Row{UserRow{bob, "bob@example.org", modelStart}}}
+	bob := User{ID: 1, Name: "bob", Email: "bob@example.org", Admin: true, Active: true, PasswordHash: "hash", LoginGeneration: 1}
+	want := Decision{Events: []events.Event{events.UserAdded{User: 1, Name: "bob", Admin: true}}, Rows: []Row{UserRow{bob, modelStart}}}
 	if diff := cmp.Diff(want, j.one(t)); diff != "" || err != nil || id != 1 || j.scopes[0].Journal != events.System {
 		t.Errorf("%d, %v (-want +got):\n%s", id, err, diff)
 	}

@@ -94,6 +94,7 @@ type AccountState struct {
 type User struct {
 	ID              domain.UserID
 	Name            string
+	Email           string
 	Admin, Active   bool
 	PasswordHash    string
 	LoginGeneration int
@@ -170,13 +171,21 @@ type (
 	// comes a new journal.
 	UserRow struct {
 		User
-		Email string
-		At    time.Time
+		At time.Time
 	}
 	// TokenRow inserts a token, or sets name, expiry and version of one that is there.
 	TokenRow struct{ Token }
 	// TokenGoneRow removes a token.
 	TokenGoneRow struct{ ID domain.TokenID }
+	// SessionRow inserts a session of the journal's user; those that have expired go.
+	SessionRow struct {
+		Hash               []byte // SHA-256 of its secret
+		Generation         int    // LoginGeneration of the user
+		CreatedAt, Expires time.Time
+		Remote, Agent      string
+	}
+	// SessionGoneRow removes a session.
+	SessionGoneRow struct{ Hash []byte }
 )
 
 func (CheckpointRow) row()  {}
@@ -190,3 +199,5 @@ func (ToldThreadsRow) row() {}
 func (UserRow) row()        {}
 func (TokenRow) row()       {}
 func (TokenGoneRow) row()   {}
+func (SessionRow) row()     {}
+func (SessionGoneRow) row() {}

@@ -46,12 +46,9 @@ func NewLogIn(journal Journal, creds Credentials, now func() time.Time) *LogInHa
 // Handle returns the token (api.md D20: the same until it is revoked). It returns
 // ErrCredentials; a failure is recorded in the user's journal, or that of the installation.
 func (h *LogInHandler) Handle(ctx context.Context, cmd LogIn) (string, error) {
-	user, err := h.creds.UserNamed(ctx, cmd.Username)
-	if err != nil && !errors.Is(err, domain.ErrNotFound) {
-		return "", fmt.Errorf("look up user: %w", err)
-	}
-	if !h.creds.CheckPassword(cmd.Password, user.PasswordHash) || !user.Active {
-		return "", h.refuse(ctx, cmd, user)
+	user, err := h.check(ctx, cmd)
+	if err != nil {
+		return "", err
 	}
 	ids, err := h.journal.NextIDs(ctx, domain.IDToken, 1)
 	if err != nil {
@@ -64,7 +61,7 @@ func (h *LogInHandler) Handle(ctx context.Context, cmd LogIn) (string, error) {
 	now := h.now()
 	var token string
 	_, err = h.journal.Update(ctx, scope, func(s State) (Decision, error) {
-		if s.User == nil || !s.User.Active || s.User.PasswordHash != user.PasswordHash {
+		if !user.is(s.User) {
 			return Decision{}, ErrCredentials
 		}
 		token = h.creds.LoginToken(user.ID, s.User.LoginGeneration)
@@ -74,6 +71,23 @@ func (h *LogInHandler) Handle(ctx context.Context, cmd LogIn) (string, error) {
 		return "", fmt.Errorf("record login of user %d: %w", user.ID, err)
 	}
 	return token, nil
+}
+
+// check returns the user whom name and password are of, or records that they are nobody's.
+func (h *LogInHandler) check(ctx context.Context, cmd LogIn) (User, error) {
+	user, err := h.creds.UserNamed(ctx, cmd.Username)
+	if err != nil && !errors.Is(err, domain.ErrNotFound) {
+		return user, fmt.Errorf("look up user: %w", err)
+	}
+	if !h.creds.CheckPassword(cmd.Password, user.PasswordHash) || !user.Active {
+		return user, h.refuse(ctx, cmd, user)
+	}
+	return user, nil
+}
+
+// is reports whether a user is still the one whose password was checked.
+func (u User) is(present *User) bool {
+	return present != nil && present.Active && present.PasswordHash == u.PasswordHash
 }
 
 func actorOf(meta events.Meta, user User) events.Meta {

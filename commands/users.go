@@ -50,10 +50,10 @@ func (h *AddUserHandler) Handle(ctx context.Context, cmd AddUser) (domain.UserID
 		return 0, fmt.Errorf("draw user id: %w", err)
 	}
 	user := User{
-		ID: domain.UserID(ids[0]), Name: cmd.Name, Admin: cmd.Admin, Active: true,
+		ID: domain.UserID(ids[0]), Name: cmd.Name, Email: cmd.Email, Admin: cmd.Admin, Active: true,
 		PasswordHash: cmd.PasswordHash, LoginGeneration: 1,
 	}
-	row := UserRow{User: user, Email: cmd.Email, At: h.now()}
+	row := UserRow{User: user, At: h.now()}
 	scope := Scope{Journal: events.System, Append: NewAppendID(), Meta: cmd.Meta}
 	_, err = h.journal.Update(ctx, scope, func(State) (Decision, error) {
 		added := events.UserAdded{User: user.ID, Name: user.Name, Admin: user.Admin}

@@ -24,9 +24,9 @@ func addUser(t testing.TB, j *Journal, id int64) events.JournalID {
 	t.Helper()
 	row := commands.UserRow{
 		User: commands.User{
-			ID: domain.UserID(id), Name: fmt.Sprintf("user%d", id), Active: true, PasswordHash: "x", LoginGeneration: 1,
+			ID: domain.UserID(id), Name: fmt.Sprintf("user%d", id), Email: fmt.Sprintf("user%d@example.org", id), Active: true, PasswordHash: "x", LoginGeneration: 1,
 		},
-		Email: fmt.Sprintf("user%d@example.org", id), At: time.Date(2025, 3, 4, 9, 0, 0, 0, time.UTC),
+		At: time.Date(2025, 3, 4, 9, 0, 0, 0, time.UTC),
 	}
 	scope := commands.Scope{Journal: events.System, Append: newAppendID()}
 	must(t, j, scope, commands.Decision{

@@ -32,6 +32,8 @@ WHERE user_id = $1`
 
 const eraseTokens = `DELETE FROM auth.tokens WHERE journal_id = $1`
 
+const eraseSessions = `DELETE FROM auth.sessions WHERE journal_id = $1`
+
 // foldAccount queues what events of accounts and users do: one or two are in a
 // decision, never a thousand, so each takes a statement.
 func (fx *effects) foldAccount(pos events.Position, event events.Event) {
@@ -53,6 +55,7 @@ func (fx *effects) foldAccount(pos events.Position, event events.Event) {
 		fx.eraseAccounts(pos, nil)
 		fx.queue(eraseUser, int64(pos), fx.at)
 		fx.queue(eraseTokens)
+		fx.queue(eraseSessions)
 		fx.erasedBy = (*int64)(&pos)
 	}
 }

@@ -238,7 +238,7 @@ func scanNode(row pgx.CollectableRow) (domain.IndexedNode, error) {
 }
 
 const loadUser = `
-SELECT user_id, name, is_admin, is_active, password_hash, login_generation
+SELECT user_id, name, email, is_admin, is_active, password_hash, login_generation
 FROM auth.users
 WHERE user_id = $1 AND erased_by IS NULL`
 
@@ -252,7 +252,7 @@ func (l *loaded) queueUser(b *pgx.Batch, scope commands.Scope) {
 	if scope.User != 0 {
 		b.Queue(loadUser, int64(scope.User)).QueryRow(func(row pgx.Row) error {
 			u := &commands.User{}
-			err := row.Scan(&u.ID, &u.Name, &u.Admin, &u.Active, &u.PasswordHash, &u.LoginGeneration)
+			err := row.Scan(&u.ID, &u.Name, &u.Email, &u.Admin, &u.Active, &u.PasswordHash, &u.LoginGeneration)
 			if errors.Is(err, pgx.ErrNoRows) {
 				return nil
 			}

@@ -77,7 +77,7 @@ type Options struct {
 	PublicURL   string // "": from the request
 	// RequireHTTPS refuses plain HTTP.
 	RequireHTTPS   bool
-	TrustedProxies []string // networks, CIDR
+	Proxies        Proxies  // the zero value: none
 	CORSOrigins    []string // exact origins, or "*"
 	MaxBody        int64    // octets
 	SyncWait       time.Duration
@@ -87,6 +87,7 @@ type Options struct {
 	LimitUser      Limit
 	LimitAnonymous Limit
 	LimitGmail     Limit
+	Limits         *Limits // what is counted together with others; nil: of its own
 	Now            func() time.Time
 }
 

@@ -147,7 +147,7 @@ func TestHTTPSAndHSTS(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	opts := w.options()
-	opts.Development, opts.RequireHTTPS, opts.TrustedProxies = false, true, []string{"192.0.2.0/24"}
+	opts.Development, opts.RequireHTTPS, opts.Proxies = false, true, NewProxies([]string{"192.0.2.0/24"})
 	h := w.handler(opts)
 	wants(t, do(t, h, call{method: "GET", path: "/api/me/"}), 403, `{"detail":"HTTPS is required."}`)
 	wants(t, do(t, h, call{method: "GET", path: "/healthz"}), 200, `{"status":"ok","version":"1.0.0"}`)
@@ -168,7 +168,7 @@ func TestLinksAndForwarded(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	opts := w.options()
-	opts.TrustedProxies = []string{"192.0.2.0/24"}
+	opts.Proxies = NewProxies([]string{"192.0.2.0/24"})
 	h := w.handler(opts)
 	emails := func(c call) any {
 		t.Helper()
@@ -200,7 +200,7 @@ func TestLinksAndForwarded(t *testing.T) {
 
 func TestClientAddress(t *testing.T) {
 	t.Parallel()
-	a := NewHandler(App{}, Options{TrustedProxies: []string{"192.0.2.0/24", "10.0.0.1"}}, nil).(*api)
+	a := NewHandler(App{}, Options{Proxies: NewProxies([]string{"192.0.2.0/24", "10.0.0.1"})}, nil).(*api)
 	for _, c := range []struct{ remote, header, want string }{
 		{"203.0.113.1:5", "1.2.3.4", "203.0.113.1"},
 		{"192.0.2.1:5", "1.2.3.4", "1.2.3.4"},
@@ -210,7 +210,7 @@ func TestClientAddress(t *testing.T) {
 		{"[::ffff:192.0.2.1]:5", "[2001:db8::7]:443", "2001:db8::7"},
 	} {
 		r := &http.Request{RemoteAddr: c.remote, Header: http.Header{"X-Forwarded-For": {c.header}}}
-		if got := a.forwarded(r).client.String(); got != c.want {
+		if got := a.proxies.forwarded(r).client.String(); got != c.want {
 			t.Errorf("%s %q: got %s, want %s", c.remote, c.header, got, c.want)
 		}
 	}

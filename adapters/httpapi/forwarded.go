@@ -6,18 +6,41 @@ import (
 	"strings"
 )
 
-// origin is where a request came from, as the peer or a trusted proxy says.
+// Proxies are the peers whose forwarded headers are believed.
+type Proxies struct{ trusted []netip.Prefix }
+
+// NewProxies returns the proxies in networks, CIDR or single addresses. What cannot be
+// read counts as not given; cmd validates settings before.
+func NewProxies(networks []string) Proxies {
+	var p Proxies
+	for _, text := range networks {
+		if prefix, err := netip.ParsePrefix(text); err == nil {
+			p.trusted = append(p.trusted, prefix.Masked())
+		} else if addr, err := netip.ParseAddr(text); err == nil {
+			p.trusted = append(p.trusted, netip.PrefixFrom(addr, addr.BitLen()))
+		}
+	}
+	return p
+}
+
+// Origin returns where a request came from, as the peer or a trusted proxy says.
+func (p Proxies) Origin(hr *http.Request) (client netip.Addr, https bool) {
+	via := p.forwarded(hr)
+	return via.client, via.https
+}
+
+// origin is where a request came from.
 type origin struct {
 	client netip.Addr
 	https  bool
 	host   string
 }
 
-// forwarded reads Forwarded (RFC 7239) or X-Forwarded-*, only of peers in
-// Options.TrustedProxies: any other client could plant links (api.md D5).
-func (a *api) forwarded(hr *http.Request) origin {
+// forwarded reads Forwarded (RFC 7239) or X-Forwarded-*, only of trusted peers: any other
+// client could plant links (api.md D5).
+func (p Proxies) forwarded(hr *http.Request) origin {
 	via := origin{client: addrOf(hr.RemoteAddr), https: hr.TLS != nil, host: hr.Host}
-	if !a.isTrusted(via.client) {
+	if !p.isTrusted(via.client) {
 		return via
 	}
 	chain, proto, host := forwardedFields(hr.Header)
@@ -34,7 +57,7 @@ func (a *api) forwarded(hr *http.Request) origin {
 			break
 		}
 		via.client = addr
-		if !a.isTrusted(addr) {
+		if !p.isTrusted(addr) {
 			break
 		}
 	}
@@ -95,9 +118,9 @@ func addrOf(text string) netip.Addr {
 	return addr.Unmap().WithZone("")
 }
 
-func (a *api) isTrusted(addr netip.Addr) bool {
-	for _, p := range a.trusted {
-		if addr.IsValid() && p.Contains(addr) {
+func (p Proxies) isTrusted(addr netip.Addr) bool {
+	for _, prefix := range p.trusted {
+		if addr.IsValid() && prefix.Contains(addr) {
 			return true
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -20,9 +19,9 @@ type api struct {
 	mux     *chi.Mux          // decides which route a path is
 	routes  map[string]*route // by pattern
 	public  *url.URL          // of Options.PublicURL; nil: from the request
-	trusted []netip.Prefix    // networks of Options.TrustedProxies
+	proxies Proxies
 	cors    corsPolicy
-	limits  *limiter
+	limits  *Limits
 	streams *streamCount
 	running *progressFeed
 	doc     *document
@@ -35,10 +34,10 @@ const (
 	defaultStallAfter = 10 * time.Minute
 )
 
-// NewHandler returns the API over app. What of opts cannot be read (a network, an
-// address) counts as not given; cmd validates settings before.
+// NewHandler returns the API over app. What of opts cannot be read counts as not given;
+// cmd validates settings before.
 func NewHandler(app App, opts Options, log *slog.Logger) http.Handler {
-	a := &api{app: app, opts: opts, log: log, streams: newStreamCount(), doc: openAPI()}
+	a := &api{app: app, opts: opts, log: log, proxies: opts.Proxies, streams: newStreamCount(), doc: openAPI()}
 	if a.opts.MaxBody <= 0 {
 		a.opts.MaxBody = defaultMaxBody
 	}
@@ -55,15 +54,10 @@ func NewHandler(app App, opts Options, log *slog.Logger) http.Handler {
 		u.Path = strings.TrimRight(u.Path, "/")
 		a.public = u
 	}
-	for _, text := range opts.TrustedProxies {
-		if p, err := netip.ParsePrefix(text); err == nil {
-			a.trusted = append(a.trusted, p.Masked())
-		} else if addr, err := netip.ParseAddr(text); err == nil {
-			a.trusted = append(a.trusted, netip.PrefixFrom(addr, addr.BitLen()))
-		}
-	}
 	a.cors = newCORS(opts.Development, opts.CORSOrigins)
-	a.limits = newLimiter(a.opts.Now)
+	if a.limits = opts.Limits; a.limits == nil {
+		a.limits = NewLimits(a.opts.Now)
+	}
 	a.running = newProgressFeed(app.RunningSyncs, log)
 	a.mount()
 	return a

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/imap2api/imap2api/domain"
 )
 
 // The classes of rate limits (api.md 7).
@@ -48,8 +50,8 @@ const (
 	maxWindows = 4096
 )
 
-// limiter counts requests in memory. It forgets at a restart (api.md D67).
-type limiter struct {
+// Limits counts requests in memory. It forgets at a restart (api.md D67).
+type Limits struct {
 	now    func() time.Time
 	seed   maphash.Seed
 	shards [limitShards]struct {
@@ -58,8 +60,9 @@ type limiter struct {
 	}
 }
 
-func newLimiter(now func() time.Time) *limiter {
-	l := &limiter{now: now, seed: maphash.MakeSeed()}
+// NewLimits returns limits of which nothing is used.
+func NewLimits(now func() time.Time) *Limits {
+	l := &Limits{now: now, seed: maphash.MakeSeed()}
 	for i := range l.shards {
 		l.shards[i].windows = map[limitKey]window{}
 	}
@@ -77,7 +80,7 @@ type count struct {
 }
 
 // take counts a request, or gives one back if n is -1.
-func (l *limiter) take(key limitKey, limit Limit, n int) count {
+func (l *Limits) take(key limitKey, limit Limit, n int) count {
 	now := l.now()
 	shard := &l.shards[maphash.Comparable(l.seed, key)%limitShards]
 	shard.Lock()
@@ -165,7 +168,7 @@ func (a *api) countUser(r *request, rt *route) error {
 
 // countTest counts connection tests of the user, which could serve as a port scanner (api.md D36).
 func (a *api) countTest(r *request) error {
-	c := a.limits.take(limitKey{class: classTest, user: int64(r.who.User)}, limitTest, 1)
+	c := a.limits.test(r.who.User)
 	if c.over {
 		c.header(r.w.Header())
 		return throttled(c.wait)
@@ -173,19 +176,45 @@ func (a *api) countTest(r *request) error {
 	return nil
 }
 
-// countLogin counts an attempt as a failure; forgive takes it back. Attempts at the same
-// time so cannot be more than the limit.
+func (l *Limits) test(user domain.UserID) count {
+	return l.take(limitKey{class: classTest, user: int64(user)}, limitTest, 1)
+}
+
+// Test counts a connection test of a user. It returns the seconds to wait, 0 if it may begin.
+func (l *Limits) Test(user domain.UserID) int {
+	if c := l.test(user); c.over {
+		return c.wait
+	}
+	return 0
+}
+
+// countLogin counts an attempt as a failure; forgive takes it back.
 func (a *api) countLogin(r *request, name string) (forgive func(), err error) {
-	var h maphash.Hash
-	h.SetSeed(a.limits.seed)
-	h.WriteString(strings.ToLower(name))
-	key := limitKey{class: classLogin, addr: network(r.client), name: h.Sum64()}
-	c := a.limits.take(key, limitLogin, 1)
+	c, forgive := a.limits.login(name, r.client)
 	if c.over {
 		c.header(r.w.Header())
 		return nil, throttled(c.wait)
 	}
-	return func() { a.limits.take(key, limitLogin, -1) }, nil
+	return forgive, nil
+}
+
+// login counts an attempt as a failure. Attempts at the same time so cannot be more than the limit.
+func (l *Limits) login(name string, client netip.Addr) (c count, forgive func()) {
+	var h maphash.Hash
+	h.SetSeed(l.seed)
+	h.WriteString(strings.ToLower(name))
+	key := limitKey{class: classLogin, addr: network(client), name: h.Sum64()}
+	return l.take(key, limitLogin, 1), func() { l.take(key, limitLogin, -1) }
+}
+
+// Login counts an attempt to sign in as a failure; forgive takes it back. It returns the
+// seconds to wait, 0 if the attempt may be made.
+func (l *Limits) Login(name string, client netip.Addr) (forgive func(), wait int) {
+	c, forgive := l.login(name, client)
+	if c.over {
+		return forgive, c.wait
+	}
+	return forgive, 0
 }
 
 func network(addr netip.Addr) netip.Addr {

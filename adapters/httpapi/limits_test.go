@@ -115,7 +115,7 @@ func TestLoginLimit(t *testing.T) {
 
 func TestLimiterMemory(t *testing.T) {
 	t.Parallel()
-	l := newLimiter(func() time.Time { return testNow })
+	l := NewLimits(func() time.Time { return testNow })
 	for i := range 4 * limitShards * maxWindows {
 		addr := netip.AddrFrom4([4]byte{byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)})
 		l.take(limitKey{class: classAnonymous, addr: addr}, Limit{5, time.Hour}, 1)

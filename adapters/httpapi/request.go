@@ -46,7 +46,7 @@ func (a *api) newRequest(w http.ResponseWriter, hr *http.Request) *request {
 	if !fitRequestID(r.id) {
 		r.id = ulid.Make().String()
 	}
-	via := a.forwarded(hr)
+	via := a.proxies.forwarded(hr)
 	r.client, r.https = via.client, via.https
 	r.origin = a.originOf(via)
 	return r

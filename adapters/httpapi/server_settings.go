@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"net/netip"
 	"strings"
 
 	"github.com/imap2api/imap2api/domain"
@@ -59,31 +58,11 @@ func readServer(d *decoder, whole bool) serverInput {
 
 func readHost(d *decoder, whole bool) *string {
 	host := d.text("host", rule{required: whole, max: 255})
-	if host != nil && !isHost(*host) {
+	if host != nil && !domain.IsHost(*host) {
 		d.fault("host", msgHost)
 		return nil
 	}
 	return host
-}
-
-// isHost reports whether text is a host name, in letters of any script, or an IP address.
-func isHost(text string) bool {
-	if addr, err := netip.ParseAddr(text); err == nil {
-		return addr.Zone() == ""
-	}
-	name := strings.TrimSuffix(text, ".")
-	for label := range strings.SplitSeq(name, ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
-			return false
-		}
-		for _, c := range label {
-			if c < 0x80 && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' ||
-				c == 0x3000 || c == 0xfffd {
-				return false
-			}
-		}
-	}
-	return name != ""
 }
 
 // readPin reads the extension field tls_certificate_sha256 (api.md D60).

@@ -13,11 +13,23 @@ import (
 // and remote content are removed. Images stay if they are in the message (cid:) or in
 // the HTML itself (data:). Links stay, for the reader to follow, with rel noopener.
 func Sanitize(html string) string {
-	return policy().Sanitize(html)
+	return local().Sanitize(html)
 }
 
-// policy is built once; it is not changed afterwards, so it is safe for concurrent use.
-var policy = sync.OnceValue(func() *bluemonday.Policy {
+// SanitizeWithImages is Sanitize, but images of other hosts stay: showing them tells those
+// hosts that, when and where the message is read.
+func SanitizeWithImages(html string) string {
+	return remote().Sanitize(html)
+}
+
+// The policies are built once; they are not changed afterwards, so they are safe for concurrent use.
+var (
+	local  = sync.OnceValue(func() *bluemonday.Policy { return policy(localImage) })
+	remote = sync.OnceValue(func() *bluemonday.Policy { return policy(anyImage) })
+)
+
+// policy returns what stays of HTML; images are those whose address matches.
+func policy(images *regexp.Regexp) *bluemonday.Policy {
 	p := bluemonday.NewPolicy()
 	p.AllowElements("a", "abbr", "address", "article", "aside", "b", "bdi", "bdo", "big", "blockquote", "br", "caption",
 		"center", "cite", "code", "col", "colgroup", "dd", "del", "details", "dfn", "div", "dl", "dt", "em", "figcaption",
@@ -34,7 +46,7 @@ var policy = sync.OnceValue(func() *bluemonday.Policy {
 	p.AllowAttrs("color", "bgcolor").Matching(regexp.MustCompile(`(?i)^#?[a-z0-9]{1,30}$`)).Globally()
 	p.AllowAttrs("face").Matching(regexp.MustCompile(`^[\p{L}\p{N}\s,'-]{1,200}$`)).OnElements("font")
 	p.AllowAttrs("href").OnElements("a")
-	p.AllowAttrs("src").Matching(localImage).OnElements("img")
+	p.AllowAttrs("src").Matching(images).OnElements("img")
 	p.AllowURLSchemes("http", "https", "mailto", "tel", "cid")
 	p.AllowDataURIImages()
 	p.AllowRelativeURLs(false)
@@ -44,10 +56,13 @@ var policy = sync.OnceValue(func() *bluemonday.Policy {
 	p.AddTargetBlankToFullyQualifiedLinks(true)
 	p.AllowStyles(styles...).MatchingHandler(harmlessStyle).Globally()
 	return p
-})
+}
 
 // localImage matches images that need no request; no SVG, which is a document.
 var localImage = regexp.MustCompile(`(?i)^\s*(cid:|data:image/(png|jpe?g|gif|webp);base64,)`)
+
+// anyImage matches those of other hosts too.
+var anyImage = regexp.MustCompile(`(?i)^\s*(https?://|cid:|data:image/(png|jpe?g|gif|webp);base64,)`)
 
 // styles are the CSS properties that stay.
 var styles = []string{

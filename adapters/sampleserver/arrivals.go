@@ -8,9 +8,8 @@ import (
 
 // arrival is the n-th letter that arrives by itself. Seven kinds take turns; orders get
 // their answers, and the talk about the cat goes on.
-func arrival(start time.Time, n int) letter {
+func arrival(n int, at time.Time) letter {
 	round := n / 7
-	at := start.Add(12*time.Hour + time.Duration(n)*5*time.Second)
 	var l letter
 	switch n % 7 {
 	case 0:

@@ -52,7 +52,7 @@ func TestEveryLetterIsSound(t *testing.T) {
 	t.Parallel()
 	all := letters(day)
 	for n := range 200 {
-		all = append(all, arrival(day, n))
+		all = append(all, arrival(n, day))
 	}
 	if len(all) < 400 {
 		t.Errorf("got %d letters, want a few hundred and the arrivals", len(all))
@@ -148,7 +148,7 @@ func TestNewRunVoidsUIDsAndKeepsWhatArrived(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer first.Close() //nolint:errcheck // its mail is looked at, not its listener
-	first.state.Delivered = 21
+	first.state.Arrived = make([]int64, 21)
 	if err := first.state.save(file); err != nil {
 		t.Fatal(err)
 	}

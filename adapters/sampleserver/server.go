@@ -123,8 +123,8 @@ func (s *Server) fill() error {
 			return err
 		}
 	}
-	for n := range s.state.Delivered {
-		if err := s.deliver(arrival(s.state.Start, n)); err != nil {
+	for n, at := range s.state.Arrived {
+		if err := s.deliver(arrival(n, time.Unix(at, 0).UTC())); err != nil {
 			return err
 		}
 	}
@@ -157,8 +157,9 @@ const calm = 2000
 
 func (s *Server) arrivals(ctx context.Context) {
 	for {
-		gap := s.opts.Every/2 + time.Duration(s.state.Delivered%5)*s.opts.Every/4
-		if s.state.Delivered > calm {
+		n := len(s.state.Arrived)
+		gap := s.opts.Every/2 + time.Duration(n%5)*s.opts.Every/4
+		if n > calm {
 			gap = time.Minute
 		}
 		select {
@@ -166,11 +167,11 @@ func (s *Server) arrivals(ctx context.Context) {
 			return
 		case <-time.After(gap):
 		}
-		l := arrival(s.state.Start, s.state.Delivered)
-		if err := s.deliver(l); err != nil {
+		at := s.opts.Now().UTC().Truncate(time.Second)
+		if err := s.deliver(arrival(n, at)); err != nil {
 			s.opts.Logger.Warn("deliver sample letter", slog.Any("err", err))
 		}
-		s.state.Delivered++
+		s.state.Arrived = append(s.state.Arrived, at.Unix())
 		if err := s.state.save(s.opts.StateFile); err != nil {
 			s.opts.Logger.Warn("save sample state", slog.Any("err", err))
 		}

@@ -11,9 +11,9 @@ import (
 
 // state is what a server remembers of earlier runs. All mail follows from it.
 type state struct {
-	Start     time.Time // the day the mail is dated from, at midnight UTC
-	Runs      int
-	Delivered int // letters that have arrived since
+	Start   time.Time // the day the mail is dated from, at midnight UTC
+	Runs    int
+	Arrived []int64 // when letters have arrived since, in Unix seconds
 }
 
 // loadState reads the state; a new one begins today.

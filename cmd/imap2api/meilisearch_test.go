@@ -83,7 +83,7 @@ func newTwoEngines(t *testing.T, url, key string) *twoEngines {
 	e.append(events.System, commands.Decision{
 		Events: []events.Event{events.UserAdded{User: 1, Name: "user"}},
 		Rows: []commands.Row{commands.UserRow{
-			User: commands.User{ID: 1, Name: "user", Active: true, PasswordHash: "x", LoginGeneration: 1}, Email: "user@example.org", At: now(),
+			User: commands.User{ID: 1, Name: "user", Email: "user@example.org", Active: true, PasswordHash: "x", LoginGeneration: 1}, At: now(),
 		}},
 	})
 	e.append(1, commands.Decision{Events: []events.Event{

@@ -170,14 +170,14 @@ func (s *system) collectOrphans(ctx context.Context) {
 // server returns the HTTP server. It has no write timeout: syncs, long polls and streams are long.
 func (s *system) server() *http.Server {
 	c := s.config
-	handler := httpapi.NewHandler(s.app(), httpapi.Options{
+	api := httpapi.NewHandler(s.app(), httpapi.Options{
 		Version: version(), Development: c.env == "development", PublicURL: c.publicURL, RequireHTTPS: c.https(),
-		TrustedProxies: splitList(c.trustedProxies), CORSOrigins: splitList(c.corsOrigins), MaxBody: c.maxBody,
+		Proxies: s.proxies, CORSOrigins: splitList(c.corsOrigins), MaxBody: c.maxBody,
 		SyncWait: c.syncWait, StallAfter: c.syncStallAfter, DocsEnabled: c.docsEnabled, MetricsToken: c.metricsToken,
-		LimitUser: c.limits.user, LimitAnonymous: c.limits.anonymous, LimitGmail: c.limits.gmail, Now: time.Now,
+		LimitUser: c.limits.user, LimitAnonymous: c.limits.anonymous, LimitGmail: c.limits.gmail, Limits: s.limits, Now: time.Now,
 	}, s.log)
 	return &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: s.withPages(s.traffic.count(api)), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 }

@@ -60,6 +60,10 @@ type system struct {
 	parser     *mailparse.Parser
 	source     *imapsource.Source
 	eraser     *eraser
+	sessions   *postgres.Sessions
+	proxies    httpapi.Proxies
+	limits     *httpapi.Limits
+	traffic    *traffic
 	sample     *sampleserver.Server // nil: no demonstration
 
 	mail      *postgres.MailReader
@@ -90,6 +94,10 @@ func build(c *config, db *database, log *slog.Logger) (*system, error) {
 	s.tokens = postgres.NewTokens(db.pool)
 	s.passwords = postgres.NewAccountPasswords(db.pool, s.secrets)
 	s.source = imapsource.New(imapsource.Options{BlockedNetworks: c.blocked, RootCAs: roots, Logger: log})
+	s.sessions = postgres.NewSessions(db.pool, now)
+	s.proxies = httpapi.NewProxies(splitList(c.trustedProxies))
+	s.limits = httpapi.NewLimits(time.Now)
+	s.traffic = newTraffic(time.Now)
 	s.eraser = newEraser(s.events.Erase, log)
 	s.tasks = []projections.Task{
 		s.mailTask(),

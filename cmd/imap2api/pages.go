@@ -1,0 +1,84 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/imap2api/imap2api/adapters/adminui"
+	"github.com/imap2api/imap2api/adapters/httpapi"
+	"github.com/imap2api/imap2api/adapters/mailparse"
+	"github.com/imap2api/imap2api/adapters/postgres"
+	"github.com/imap2api/imap2api/commands"
+	"github.com/imap2api/imap2api/queries"
+)
+
+// withPages puts the pages beside the API, and leads browsers from the root to them.
+func (s *system) withPages(api http.Handler) http.Handler {
+	pages := s.pages()
+	base := s.basePath()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/admin" || strings.HasPrefix(r.URL.Path, "/admin/"):
+			pages.ServeHTTP(w, r)
+		case r.URL.Path == "/" && r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html"):
+			http.Redirect(w, r, base+"/admin/", http.StatusSeeOther)
+		default:
+			api.ServeHTTP(w, r)
+		}
+	})
+}
+
+// basePath is the path of public-url, below which a proxy has mounted everything.
+func (s *system) basePath() string {
+	u, err := url.Parse(s.config.publicURL)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimRight(u.Path, "/")
+}
+
+// pages wires the pages.
+func (s *system) pages() http.Handler {
+	o, l := s.metrics, s.log
+	api := s.app()
+	app := adminui.App{
+		GetSession:   observe(o, l, "get_session", queries.NewGetSession(s.sessions).Handle),
+		ListSessions: observe(o, l, "list_sessions", queries.NewListSessions(s.sessions).Handle),
+		SignIn:       observe(o, l, "sign_in", commands.NewSignIn(s.journal, s.users, now).Handle),
+		SignOut:      observe(o, l, "sign_out", commands.NewSignOut(s.journal).Handle),
+		AddUser:      observe(o, l, "add_user", commands.NewAddUser(s.journal, s.users, now).Handle),
+		ChangeUser:   observe(o, l, "change_user", commands.NewChangeUser(s.journal, s.principals, now).Handle),
+		DisableUser:  observe(o, l, "disable_user", commands.NewDisableUser(s.journal, s.principals, now).Handle),
+		GetActivity:  observe(o, l, "get_activity", queries.NewGetActivity(s.mail).Handle),
+		HashPassword: postgres.HashPassword,
+		Traffic:      s.traffic.minutes,
+		Sanitize:     sanitize,
+	}
+	share(&app, api)
+	return adminui.NewHandler(app, adminui.Options{
+		Version: version(), RequireHTTPS: s.config.https(), BasePath: s.basePath(), Origin: s.proxies.Origin,
+		CountLogin: s.limits.Login, CountTest: s.limits.Test, Now: time.Now,
+	}, s.log)
+}
+
+// share gives the pages what the API drives too.
+func share(app *adminui.App, api httpapi.App) {
+	app.ListUsers, app.ListTokens, app.CreateToken, app.RevokeToken = api.ListUsers, api.ListTokens, api.CreateToken, api.RevokeToken
+	app.ListAccounts, app.GetAccount, app.AccountFolders = api.ListAccounts, api.GetAccount, api.AccountFolders
+	app.AddAccount, app.ChangeAccount, app.EraseAccount = api.AddAccount, api.ChangeAccount, api.EraseAccount
+	app.TestConnection, app.RequestSync, app.CancelSync, app.ListSyncRuns = api.TestConnection, api.RequestSync, api.CancelSync, api.ListSyncRuns
+	app.ListMessages, app.GetMessage, app.GetStatistics = api.ListMessages, api.GetMessage, api.GetStatistics
+	app.GetRaw, app.GetAttachment = api.GetRaw, api.GetAttachment
+	app.ListEvents, app.GetEvent, app.GetPositions, app.ListModels = api.ListEvents, api.GetEvent, api.GetPositions, api.ListModels
+	app.WaitFor, app.Grown, app.Ready = api.WaitFor, api.Grown, api.Ready
+}
+
+// sanitize takes out of HTML what could act; with remote, images of other hosts stay.
+func sanitize(html string, remote bool) string {
+	if remote {
+		return mailparse.SanitizeWithImages(html)
+	}
+	return mailparse.Sanitize(html)
+}
