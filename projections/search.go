@@ -26,7 +26,7 @@ type TextReader interface {
 func Search(name string, texts TextReader) Projection[SearchStore] {
 	return Projection[SearchStore]{
 		Name:    name,
-		Version: 1,
+		Version: 2,
 		Handles: []events.Type{
 			events.TypeMessageFetched, events.TypeFlagsChanged, events.TypeMessageMoved, events.TypeMessageExpunged,
 		},

@@ -16,7 +16,7 @@ var receivedLast = []queries.Order{{Field: "received_at", Desc: true}}
 // Found returns ids by internal date and then id, the newest first: of messages that match, or of
 // threads by the newest of their messages that do. It returns queries.ErrCursor for a cursor of another order.
 func (r *MailReader) Found(ctx context.Context, f queries.MessageFilter, byThread bool, after *queries.Cursor, limit int) (queries.FoundPage, error) {
-	l, err := r.foundList(f, byThread)
+	l, err := r.foundList(ctx, f, byThread)
 	if err != nil || l.none() {
 		return queries.FoundPage{}, err
 	}
@@ -35,10 +35,10 @@ func (r *MailReader) Found(ctx context.Context, f queries.MessageFilter, byThrea
 	return page, err
 }
 
-func (r *MailReader) foundList(f queries.MessageFilter, byThread bool) (*messageList, error) {
+func (r *MailReader) foundList(ctx context.Context, f queries.MessageFilter, byThread bool) (*messageList, error) {
 	l, err := newMessageList(f, byThread, receivedLast)
 	if err == nil && f.Search != nil {
-		l.search = newDocumentSearch(r.search.lexer, f)
+		l.search, err = r.search.compile(ctx, f)
 	}
 	return l, err
 }
@@ -195,7 +195,7 @@ func (r *MailReader) countFound(ctx context.Context, l *messageList, at asOf) (i
 
 // LabelCounts counts what matches f, once for each state of the read models.
 func (r *MailReader) LabelCounts(ctx context.Context, f queries.MessageFilter) (queries.LabelCounts, error) {
-	l, err := r.foundList(f, false)
+	l, err := r.foundList(ctx, f, false)
 	if err != nil || l.none() {
 		return queries.LabelCounts{}, err
 	}

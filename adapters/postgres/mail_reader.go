@@ -37,7 +37,9 @@ func (r *MailReader) Messages(ctx context.Context, f queries.MessageFilter, byTh
 		return queries.Page[queries.Message]{}, err
 	}
 	if f.Search != nil {
-		l.search = newDocumentSearch(r.search.lexer, f)
+		if l.search, err = r.search.compile(ctx, f); err != nil {
+			return queries.Page[queries.Message]{}, err
+		}
 	}
 	switch {
 	case p.ByCursor:

@@ -28,5 +28,5 @@ var (
 	MailTableNames      = []string{"message", "thread", "thread_alias", "tally"}
 	MailboxesTableNames = []string{"mailbox"}
 	AccountsTableNames  = []string{"account", "sync_run", "mailbox_coverage"}
-	SearchTableNames    = []string{"document", "frequency"}
+	SearchTableNames    = []string{"document", "short_word", "frequency"}
 )

@@ -18,9 +18,6 @@ type searchCondition struct {
 	terms   []searchTerm       // of query, to be looked up in frequency
 	expect  expectation        // how many documents may match; nil: nothing is known
 	few     bool               // rest holds for the documents of a thread or a Message-ID only
-	// arms are conditions that together are this one, each found by GIN without reading what it
-	// does not find by words alone; nil: there is no such split. For a moment two may find the same.
-	arms []searchCondition
 }
 
 // An expectation is how many documents may match, by those that hold each term.
@@ -36,10 +33,11 @@ type searchTerm struct {
 type searchCompiler struct {
 	lexer   Lexer
 	journal string
+	known   map[wordPart][]string // what SearchReader.words found
 }
 
 func newSearchCompiler(lexer Lexer, journal events.JournalID) searchCompiler {
-	return searchCompiler{lexer, strconv.FormatInt(int64(journal), 10)}
+	return searchCompiler{lexer: lexer, journal: strconv.FormatInt(int64(journal), 10)}
 }
 
 // sql is a condition without arguments.
@@ -89,12 +87,6 @@ func (c searchCondition) split() (all, less searchCondition) {
 	all, less = c, c
 	all.without, less.without = "", ""
 	less.query = joinQueries(c.query, c.without, " & ")
-	if len(c.arms) > 0 {
-		all.arms, less.arms = slices.Clone(c.arms), slices.Clone(c.arms)
-		for i, arm := range c.arms {
-			all.arms[i], less.arms[i] = arm.split()
-		}
-	}
 	return all, less
 }
 
@@ -135,32 +127,7 @@ func (x searchCompiler) compile(c queries.Condition) searchCondition {
 	return out
 }
 
-// maxArms bounds the parts of a search that is split.
-const maxArms = 4
-
-func (x searchCompiler) all(list queries.All) searchCondition {
-	parts := make([]searchCondition, len(list))
-	choices := [][]searchCondition{nil}
-	for i, part := range list {
-		parts[i] = x.compile(part)
-		arms := parts[i].arms
-		if len(arms)*len(choices) > maxArms || len(arms) == 0 {
-			arms = parts[i : i+1]
-		}
-		var longer [][]searchCondition
-		for _, choice := range choices {
-			for _, arm := range arms {
-				longer = append(longer, append(slices.Clone(choice), arm))
-			}
-		}
-		choices = longer
-	}
-	out := allOf(parts)
-	if len(choices) > 1 {
-		out.arms = column(choices, allOf)
-	}
-	return out
-}
+func (x searchCompiler) all(list queries.All) searchCondition { return allOf(column(list, x.compile)) }
 
 // allOf holds where all parts do.
 func allOf(parts []searchCondition) searchCondition {
@@ -217,12 +184,7 @@ func (x searchCompiler) any(list queries.Any) searchCondition {
 	}
 	out := searchCondition{query: query, terms: terms}
 	if len(expected) == len(list) {
-		out.expect = func(known map[searchTerm]int64) (sum int64) {
-			for _, e := range expected {
-				sum += e(known)
-			}
-			return sum
-		}
+		out.expect = sumOf(expected)
 	}
 	if !exact {
 		out.rest = []func(*statement){anyOf(wholes)}
@@ -252,14 +214,12 @@ func (x searchCompiler) text(t queries.Text) searchCondition {
 	if last < 0 {
 		return searchCondition{}
 	}
-	class, part := byte(anyWord), -1
-	if t.In == queries.InSubject {
+	class, short := byte(anyWord), shortFieldOf(t.In)
+	switch {
+	case t.In == queries.InSubject:
 		class = subjectWord
-	}
-	for i, p := range searchParts {
-		if p.in == t.In {
-			class, part = p.class, i
-		}
+	case short >= 0:
+		class = shortFields[short].class
 	}
 	begins := term.Prefix || t.Begins() && x.isWord(term.Words[last])
 	var phrase strings.Builder
@@ -276,8 +236,8 @@ func (x searchCompiler) text(t queries.Text) searchCondition {
 		}
 	}
 	out.query = phrase.String()
-	if t.Inside && part >= 0 {
-		return x.inside(t, out, part)
+	if t.Inside && short >= 0 {
+		return x.inside(t, out, short)
 	}
 	return out
 }
@@ -289,33 +249,6 @@ func (x searchCompiler) isWord(word string) bool {
 		n++
 	}
 	return n == 1
-}
-
-// inside widens words to any part of a field of searchParts.
-func (x searchCompiler) inside(t queries.Text, words searchCondition, field int) searchCondition {
-	var line []string
-	for w := range x.lexer.Words(t.Value) {
-		line = append(line, w.Text)
-	}
-	pieces, prefix := x.lexer.Pieces(strings.Join(line, " "))
-	if len(pieces) == 0 {
-		return words
-	}
-	var all strings.Builder
-	for i, piece := range pieces {
-		if i > 0 {
-			all.WriteString(" & ")
-		}
-		x.lexeme(&all, searchParts[field].pieces, piece, prefix)
-	}
-	exact := words.query
-	contains := sqlWith("strpos(d.parts["+strconv.Itoa(field+1)+"], ", strings.Join(line, " "), ") > 0")
-	part := all.String()
-	return searchCondition{
-		query: joinQueries(exact, part, " | "), terms: words.terms, expect: words.expect,
-		arms: []searchCondition{{query: exact}, {query: joinQueries(part, "!("+exact+")", " & "), rest: []func(*statement){contains}}},
-		rest: []func(*statement){anyOf([]func(*statement){contains, sqlWith("d.words @@ ", exact, "::tsquery")})},
-	}
 }
 
 func (x searchCompiler) lexeme(b *strings.Builder, class byte, word string, prefix bool) {

@@ -150,7 +150,7 @@ func TestCountKeys(t *testing.T) {
 	other.Journal = 11
 	met := map[string]queries.MessageFilter{}
 	for _, f := range []queries.MessageFilter{one, two, other, folders("a", "b", "c"), {Journal: 1, From: &later}, {Journal: 1, From: &earlier}, {Journal: 1, To: &later}} {
-		key := newDocumentSearch(Lexer{}, f).key()
+		key := (&documentSearch{filter: f}).key()
 		if before, ok := met[key]; ok {
 			t.Errorf("one key for %+v and %+v:\n%s", before, f, key)
 		}

@@ -93,11 +93,8 @@ func (l *messageList) from(s *statement, values []any, backward bool) {
 		l.orderBy(s, l.keys, backward)
 		s.add("\nLIMIT ", strconv.Itoa(l.steps), ") m")
 	case l.plan() == byWords:
-		s.add("(SELECT m.* FROM (")
-		for i, arm := range l.search.arms() {
-			s.add([]string{"", union}[min(i, 1)], "SELECT d.id FROM document d")
-			l.search.of(s, arm)
-		}
+		s.add("(SELECT m.* FROM (SELECT d.id FROM document d")
+		l.search.of(s)
 		// OFFSET keeps the planner at one look into the index for each hit.
 		s.add(") h CROSS JOIN LATERAL (SELECT * FROM message WHERE journal_id = $1 AND id = h.id OFFSET 0) m) m")
 	default:

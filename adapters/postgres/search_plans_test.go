@@ -141,7 +141,10 @@ func checkReads(t *testing.T, pool *pgxpool.Pool, schema, name string, c searchC
 		t.Fatal(err)
 	}
 	steps = max(steps, 50)
-	before, plans := r.SearchStatements(c.filter, 0, 25, steps)
+	before, plans, err := r.SearchStatements(t.Context(), c.filter, 0, 25, steps)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for plan, st := range plans {
 		set, most := before, hits+c.more
 		if plan == "walk" {

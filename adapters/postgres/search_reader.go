@@ -45,7 +45,10 @@ func (r *SearchReader) Find(ctx context.Context, f queries.MessageFilter, offset
 	if l.none() {
 		return nil, 0, nil
 	}
-	s := newDocumentSearch(r.lexer, f)
+	s, err := r.compile(ctx, f)
+	if err != nil {
+		return nil, 0, err
+	}
 	if s.condition.query == "" {
 		return r.walkAll(ctx, s, offset, limit)
 	}

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -19,20 +20,26 @@ type documentSearch struct {
 	condition searchCondition
 }
 
-func newDocumentSearch(lexer Lexer, f queries.MessageFilter) *documentSearch {
-	return &documentSearch{f, newSearchCompiler(lexer, f.Journal).compile(f.Search)}
+// compile returns the search of f, of which the words that it finds by their parts are known.
+func (r *SearchReader) compile(ctx context.Context, f queries.MessageFilter) (*documentSearch, error) {
+	x := newSearchCompiler(r.lexer, f.Journal)
+	parts := x.parts(f.Search)
+	if len(parts) > 0 {
+		var err error
+		if x.known, err = r.words(ctx, x, f.Journal, parts); err != nil {
+			return nil, err
+		}
+	}
+	return &documentSearch{f, x.compile(f.Search)}, nil
 }
 
 const (
 	hitsByWords = "WITH hits AS MATERIALIZED (\nSELECT d.id, d.date FROM document d"
-	moreHits    = "\nUNION\nSELECT d.id, d.date FROM document d"
 	countedHits = `)
 SELECT id, (SELECT count(*) FROM hits) FROM hits
 ORDER BY date DESC, id DESC
 LIMIT `
-	countHits  = "SELECT count(*) FROM ("
-	eachHit    = "SELECT d.id FROM document d"
-	union      = "\nUNION\n"
+	countHits  = "SELECT count(*) FROM document d"
 	walkAll    = "SELECT d.id, 0::bigint FROM document d"
 	walkNewest = `
 SELECT d.id, 0::bigint FROM (
@@ -43,21 +50,11 @@ SELECT d.id, 0::bigint FROM (
 	newestDocuments = "\nORDER BY d.date DESC, d.id DESC\nLIMIT "
 )
 
-// arms are the parts that are asked for one by one.
-func (s *documentSearch) arms() []searchCondition {
-	if len(s.condition.arms) == 0 {
-		return []searchCondition{s.condition}
-	}
-	return s.condition.arms
-}
-
 // byWords finds the hits by the index of words. It counts all if the page has any.
 func (s *documentSearch) byWords(into *found, offset, limit int) question {
 	var st statement
-	for i, arm := range s.arms() {
-		st.add([]string{hitsByWords, moreHits}[min(i, 1)])
-		s.where(&st, arm)
-	}
+	st.add(hitsByWords)
+	s.where(&st)
 	st.add(countedHits)
 	st.arg(limit)
 	st.add(" OFFSET ")
@@ -73,7 +70,7 @@ func (s *documentSearch) walk(into *found, offset, limit, steps int) question {
 	} else {
 		st.add(walkNewest, strconv.Itoa(steps), ") d")
 	}
-	s.where(&st, s.condition)
+	s.where(&st)
 	st.add(newestDocuments)
 	st.arg(limit)
 	st.add(" OFFSET ")
@@ -84,11 +81,7 @@ func (s *documentSearch) walk(into *found, offset, limit, steps int) question {
 func (s *documentSearch) count(into *int) question {
 	var st statement
 	st.add(countHits)
-	for i, arm := range s.arms() {
-		st.add([]string{"", union}[min(i, 1)], eachHit)
-		s.where(&st, arm)
-	}
-	st.add(") hits")
+	s.where(&st)
 	return st.question(true, scanCount(into))
 }
 
@@ -113,13 +106,13 @@ func (s *documentSearch) counts(total, less *int) []question {
 // key names what is counted.
 func (s *documentSearch) key() string {
 	var st statement
-	s.where(&st, s.condition)
+	s.where(&st)
 	return st.key()
 }
 
 // where adds the conditions on document d, its words last: they may lie aside.
-func (s *documentSearch) where(st *statement, condition searchCondition) {
-	f := s.filter
+func (s *documentSearch) where(st *statement) {
+	f, condition := s.filter, s.condition
 	narrow := condition.few || f.IDs != nil || f.From != nil || f.To != nil || f.Thread != nil || f.MsgID != nil
 	s.journal(st, condition.query != "" && !narrow)
 	if f.Accounts != nil {
@@ -134,7 +127,8 @@ func (s *documentSearch) where(st *statement, condition searchCondition) {
 }
 
 // of adds the conditions of the search alone.
-func (s *documentSearch) of(st *statement, condition searchCondition) {
+func (s *documentSearch) of(st *statement) {
+	condition := s.condition
 	s.journal(st, condition.query != "" && !condition.few)
 	for _, rest := range condition.rest {
 		st.add("\n\tAND ")

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -22,13 +23,20 @@ type SearchStore struct {
 	journal events.JournalID
 	vector  *vector
 	rows    documentColumns
-	sampled map[string]int64 // what Save adds to frequency
+	sampled map[string]int64    // what Save adds to frequency
+	short   map[shortWord]int64 // what Save adds to short_word
+}
+
+// shortWord is a word of a short field.
+type shortWord struct {
+	class byte
+	word  string
 }
 
 // NewSearchStore returns what makes the store of a journal in a transaction.
 func NewSearchStore(lexer Lexer) func(tx pgx.Tx, journal events.JournalID) projections.SearchStore {
 	return func(tx pgx.Tx, journal events.JournalID) projections.SearchStore {
-		return &SearchStore{tx: tx, journal: journal, vector: newVector(lexer, journal), sampled: map[string]int64{}}
+		return &SearchStore{tx: tx, journal: journal, vector: newVector(lexer, journal), sampled: map[string]int64{}, short: map[shortWord]int64{}}
 	}
 }
 
@@ -67,6 +75,7 @@ func (s *SearchStore) Index(doc projections.Document, c *domain.Content) {
 		joined += part
 	}
 	r.parts = append(r.parts, joined)
+	s.vector.shortWords(func(class byte, word string) { s.short[shortWord{class, word}]++ })
 	if isSampled(doc.ID) {
 		s.sampled[""]++
 		for _, word := range s.vector.words() {
@@ -93,8 +102,9 @@ FROM unnest(@id::bigint[], @folder::text[], @flags::text[], @seen::boolean[], @f
 	AS x (id, folder, flags, seen, flagged)
 WHERE d.journal_id = @journal_id AND d.id = x.id`
 
-	// removeDocuments takes what is sampled of the documents out of frequency; $3 is the
-	// beginning of the lexemes that are counted, $4 how far apart the sampled ones are.
+	// removeDocuments takes what is sampled of the documents out of frequency, and their words out of
+	// short_word; $3 is the beginning of the lexemes that are counted, $4 how far apart the sampled ones
+	// are, $5 the classes of short words, which stand in a lexeme where that of $3 does.
 	removeDocuments = `
 WITH gone AS (DELETE FROM document WHERE journal_id = $1 AND id = ANY($2) RETURNING id, words)` + unsample
 
@@ -102,6 +112,17 @@ WITH gone AS (DELETE FROM document WHERE journal_id = $1 AND id = ANY($2) RETURN
 WITH gone AS (DELETE FROM document WHERE journal_id = $1 AND account_id = $2 RETURNING id, words)` + unsample
 
 	unsample = `,
+short AS (
+	SELECT substr(lexeme, length($3), 1) AS field, substr(lexeme, length($3) + 1) AS word, count(*) AS n
+	FROM gone, unnest(tsvector_to_array(words)) AS lexeme
+	WHERE substr(lexeme, length($3), 1) = ANY($5)
+	GROUP BY 1, 2),
+unused AS (
+	DELETE FROM short_word w USING short s
+	WHERE w.journal_id = $1 AND w.field = s.field AND w.word = s.word AND w.documents <= s.n),
+rarer AS (
+	UPDATE short_word w SET documents = w.documents - s.n FROM short s
+	WHERE w.journal_id = $1 AND w.field = s.field AND w.word = s.word AND w.documents > s.n),
 sampled AS (SELECT words FROM gone WHERE id % $4 = 0),
 less AS (
 	SELECT '' AS lexeme, count(*) AS n FROM sampled
@@ -120,6 +141,11 @@ WHERE f.journal_id = $1 AND f.lexeme = less.lexeme AND f.documents > less.n AND 
 INSERT INTO frequency AS f (journal_id, lexeme, documents)
 SELECT $1, * FROM unnest($2::text[], $3::bigint[])
 ON CONFLICT (journal_id, lexeme) DO UPDATE SET documents = f.documents + excluded.documents`
+
+	saveShortWords = `
+INSERT INTO short_word AS w (journal_id, field, word, documents, pieces)
+SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bigint[], $5::tsvector[])
+ON CONFLICT (journal_id, field, word) DO UPDATE SET documents = w.documents + excluded.documents`
 )
 
 // sampleOf is how many documents stand for one that is counted in frequency.
@@ -136,7 +162,7 @@ func (s *SearchStore) Save(ctx context.Context, changes []projections.DocumentCh
 		removed = append(removed, int64(id))
 	}
 	if len(removed) > 0 {
-		b.Queue(removeDocuments, s.journal, removed, s.counted(), sampleOf)
+		b.Queue(removeDocuments, s.journal, removed, s.counted(), sampleOf, shortClasses)
 	}
 	if len(s.rows.id) > 0 {
 		b.Queue(saveDocuments, s.rows.args(s.journal))
@@ -145,6 +171,7 @@ func (s *SearchStore) Save(ctx context.Context, changes []projections.DocumentCh
 		words := slices.Sorted(maps.Keys(s.sampled)) // one order: two writers do not wait for each other in a ring
 		b.Queue(saveFrequencies, s.journal, words, column(words, func(w string) int64 { return s.sampled[w] }))
 	}
+	s.queueShortWords(&b)
 	if len(changes) > 0 {
 		b.Queue(changeDocuments, changeColumns(s.journal, changes))
 	}
@@ -158,12 +185,26 @@ func (s *SearchStore) Save(ctx context.Context, changes []projections.DocumentCh
 	return nil
 }
 
+// queueShortWords adds the words of short fields to short_word, in one order as others do.
+func (s *SearchStore) queueShortWords(b *pgx.Batch) {
+	if len(s.short) == 0 {
+		return
+	}
+	list := slices.SortedFunc(maps.Keys(s.short), func(a, b shortWord) int {
+		return cmp.Or(cmp.Compare(a.class, b.class), cmp.Compare(a.word, b.word))
+	})
+	b.Queue(saveShortWords, s.journal,
+		column(list, func(w shortWord) string { return string(w.class) }), column(list, func(w shortWord) string { return w.word }),
+		column(list, func(w shortWord) int64 { return s.short[w] }), column(list, s.vector.pieces))
+	s.short = map[shortWord]int64{}
+}
+
 // counted is the beginning of the lexemes that frequency counts.
 func (s *SearchStore) counted() string { return s.vector.journal + string(anyWord) }
 
 // EraseAccount deletes all documents of an account.
 func (s *SearchStore) EraseAccount(ctx context.Context, acc domain.AccountID) error {
-	if _, err := s.tx.Exec(ctx, eraseDocuments, s.journal, acc, s.counted(), sampleOf); err != nil {
+	if _, err := s.tx.Exec(ctx, eraseDocuments, s.journal, acc, s.counted(), sampleOf, shortClasses); err != nil {
 		return fmt.Errorf("erase documents of account %d: %w", acc, translate(err))
 	}
 	return nil

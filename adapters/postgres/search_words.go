@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -43,30 +44,25 @@ const (
 	deliverWord = 'd'
 	listWord    = 'l'
 	nameWord    = 'n'
-	// Trigrams of the same field have the capital letter; those of Cc and Bcc are among those of To.
-	capital = 'A' - 'a'
 )
 
-// searchPart is a short field that is also searched for parts of words.
-type searchPart struct {
-	in     queries.SearchField
-	class  byte // of its words
-	pieces byte // of its trigrams
+// shortField is a field that is also searched for parts of words.
+type shortField struct {
+	in    queries.SearchField
+	class byte // of its words
 }
 
-// searchParts are in the order of document.parts.
-var searchParts = []searchPart{
-	{queries.InFrom, fromWord, fromWord + capital},
-	{queries.InTo, toWord, toWord + capital},
-	{queries.InCc, ccWord, toWord + capital},
-	{queries.InBcc, bccWord, toWord + capital},
-	{queries.InDeliveredTo, deliverWord, deliverWord + capital},
-	{queries.InList, listWord, listWord + capital},
-	{queries.InFileName, nameWord, nameWord + capital},
+// shortFields are in the order of document.parts.
+var shortFields = []shortField{
+	{queries.InFrom, fromWord}, {queries.InTo, toWord}, {queries.InCc, ccWord}, {queries.InBcc, bccWord},
+	{queries.InDeliveredTo, deliverWord}, {queries.InList, listWord}, {queries.InFileName, nameWord},
 }
 
-// partValues returns the values of a field of searchParts.
-func partValues(c *domain.Content, in queries.SearchField) []string {
+// shortClasses are the classes of words of shortFields.
+var shortClasses = column(shortFields, func(f shortField) string { return string(f.class) })
+
+// shortValues returns the values of a field of shortFields.
+func shortValues(c *domain.Content, in queries.SearchField) []string {
 	var people []domain.Address
 	switch in {
 	case queries.InFrom:
@@ -97,7 +93,7 @@ const (
 	maxPosition    = 16_383    // of a word in a document; those after it have none, and are in no phrase
 	maxPositions   = 255       // of one lexeme in a document
 	fieldGap       = 2         // no phrase goes from one value to the next
-	maxShortOctets = 100_000   // of the subject and of each field of searchParts
+	maxShortOctets = 100_000   // of the subject and of each field of shortFields
 )
 
 // vector gathers the lexemes of one document. It is used again for the next.
@@ -118,13 +114,13 @@ func (v *vector) document(c *domain.Content) (parts []string) {
 	clear(v.positions)
 	v.size, v.next = 0, 1
 	v.add(firstOctets(c.Subject, maxShortOctets), anyWord, subjectWord)
-	for _, p := range searchParts {
+	for _, p := range shortFields {
 		var lines strings.Builder
 		room := maxShortOctets
-		for _, value := range partValues(c, p.in) {
+		for _, value := range shortValues(c, p.in) {
 			value = firstOctets(value, room)
 			room -= len(value)
-			line := v.part(value, p)
+			line := v.short(value, p)
 			if line != "" {
 				lines.WriteString(line)
 				lines.WriteByte('\n')
@@ -136,20 +132,14 @@ func (v *vector) document(c *domain.Content) (parts []string) {
 	return parts
 }
 
-// part takes a value of a short field and returns its words, joined by spaces.
-func (v *vector) part(value string, p searchPart) string {
+// short takes a value of a short field and returns its words, joined by spaces.
+func (v *vector) short(value string, p shortField) string {
 	classes := []byte{p.class}
 	switch p.in { // what is searched without naming a field; Cc and Bcc are in To
 	case queries.InFrom, queries.InTo, queries.InFileName:
 		classes = append(classes, anyWord)
 	}
-	line := v.add(value, classes...)
-	if p.in != queries.InCc && p.in != queries.InBcc {
-		for _, piece := range v.lexer.Trigrams(line) {
-			v.put(p.pieces, piece, 0)
-		}
-	}
-	return line
+	return v.add(value, classes...)
 }
 
 // add takes the words of a value in classes and returns them joined by spaces.
@@ -178,8 +168,7 @@ func (v *vector) add(value string, classes ...byte) string {
 	return line.String()
 }
 
-// put adds a lexeme, at a place in the document or, for 0, without one; it is dropped if the
-// document is full.
+// put adds a lexeme at a place in the document; it is dropped if the document is full.
 func (v *vector) put(class byte, word string, at int) {
 	key := v.journal + string(class) + word
 	list, ok := v.positions[key]
@@ -188,7 +177,7 @@ func (v *vector) put(class byte, word string, at int) {
 			return
 		}
 	}
-	if at > 0 && at <= maxPosition && len(list) < maxPositions {
+	if at <= maxPosition && len(list) < maxPositions {
 		more := 2
 		if len(list) == 0 {
 			more += 3 // their number, at an even place
@@ -217,6 +206,24 @@ func (v *vector) words() []string {
 		if word, ok := strings.CutPrefix(lexeme, prefix); ok {
 			out = append(out, word)
 		}
+	}
+	return out
+}
+
+// shortWords calls fn with each word of the short fields and the class of its field.
+func (v *vector) shortWords(fn func(class byte, word string)) {
+	for lexeme := range v.positions {
+		if rest := lexeme[len(v.journal):]; slices.Contains(shortClasses, rest[:1]) {
+			fn(rest[0], rest[1:])
+		}
+	}
+}
+
+// pieces returns the trigrams of a word of a short field.
+func (v *vector) pieces(w shortWord) pgtype.TSVector {
+	out := pgtype.TSVector{Valid: true}
+	for _, piece := range v.lexer.Trigrams(w.word) {
+		out.Lexemes = append(out.Lexemes, pgtype.TSVectorLexeme{Word: v.journal + string(w.class) + piece})
 	}
 	return out
 }
