@@ -82,6 +82,19 @@ func TestRawStore(t *testing.T) {
 	}
 }
 
+// A message of no octets came without a slice, and stopped the sync of its mailbox.
+func TestRawOfNoOctets(t *testing.T) {
+	t.Parallel()
+	store := postgres.NewRawStore(open(t), 3, func() time.Time { return epoch })
+	nothing := commands.RawMessage{SHA256: sha256.Sum256(nil)}
+	if err := store.Put(t.Context(), 1, []commands.RawMessage{nothing, rawOf("other")}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := store.Raw(t.Context(), 1, nothing.SHA256[:]); err != nil || len(got) != 0 {
+		t.Errorf("got %q, error %v", got, err)
+	}
+}
+
 func TestOrphans(t *testing.T) {
 	t.Parallel()
 	pool := open(t)

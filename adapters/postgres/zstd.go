@@ -32,6 +32,9 @@ const (
 
 // pack returns octets as they are stored, and how.
 func pack(octets []byte) (data []byte, codec int16) {
+	if len(octets) == 0 {
+		return []byte{}, codecNone // nil would be NULL
+	}
 	data = packer.EncodeAll(octets, make([]byte, 0, len(octets)+64))
 	if len(data) >= len(octets) {
 		return octets, codecNone
