@@ -51,8 +51,20 @@ type MailConn interface {
 	// Truncated. What the server does not give, asked again and alone, is returned as
 	// missing, with an error too: without a note of it the next call ends at the same place.
 	Fetch(ctx context.Context, uids domain.UIDSet, maxSize int64, fn func(FetchedMessage) error) (missing []Missing, err error)
+	// Abilities returns what the server can do for somebody who waits for changes.
+	Abilities() Abilities
+	// Idle waits until something moves in the mailbox examined last, until a value can be received from
+	// stop, or for a span, and reports whether something has moved since it was examined. The connection can be
+	// used afterwards unless ctx has ended. Idle never connects again: an error says that the connection is lost.
+	Idle(ctx context.Context, stop <-chan struct{}, span time.Duration) (moved bool, err error)
 	// Close logs out, at most a second, and closes.
 	Close() error
+}
+
+// Abilities are what a server can do for somebody who waits for changes.
+type Abilities struct {
+	Idle       bool // tells of changes in the open mailbox (RFC 2177)
+	ListStatus bool // gives the status of all mailboxes in one answer (RFC 5819)
 }
 
 // FlagState is the flags of one message.
@@ -100,9 +112,11 @@ type Probe struct {
 
 // SourceError is a failure of the mail server or the way to it.
 type SourceError struct {
-	Code    string // of api.md 10.1: dns_failed, connect_failed, timeout, tls_failed ...
-	Message string // one sentence for clients, without secrets
-	Err     error  // the cause, for the log
+	Code    string        // of api.md 10.1: dns_failed, connect_failed, timeout, tls_failed ...
+	Message string        // one sentence for clients, without secrets
+	Err     error         // the cause, for the log
+	Reason  string        // limit or bye where the code does not tell them; "": by the code
+	Wait    time.Duration // for which the server asks to be left alone; 0: it does not say
 }
 
 // Error returns code and cause.

@@ -295,6 +295,12 @@ func (c *memConn) Fetch(ctx context.Context, uids domain.UIDSet, maxSize int64, 
 	return missing, err
 }
 
+func (c *memConn) Abilities() Abilities { return Abilities{Idle: true, ListStatus: true} }
+
+func (c *memConn) Idle(context.Context, <-chan struct{}, time.Duration) (bool, error) {
+	return false, c.command("IDLE")
+}
+
 func (c *memConn) Close() error { return nil }
 
 // memParser reads what the model server's messages are made of.

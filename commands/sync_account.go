@@ -43,18 +43,18 @@ type SyncOptions struct {
 
 // SyncAccountHandler brings an account level with its server.
 type SyncAccountHandler struct {
-	journal   Journal
-	state     SyncState
-	source    MailSource
-	passwords Passwords
-	raws      RawStore
-	parser    Parser
-	opts      SyncOptions
-	log       *slog.Logger
+	journal     Journal
+	state       SyncState
+	connections *Connections
+	passwords   Passwords
+	raws        RawStore
+	parser      Parser
+	opts        SyncOptions
+	log         *slog.Logger
 }
 
 // NewSyncAccount returns the handler.
-func NewSyncAccount(journal Journal, state SyncState, source MailSource, passwords Passwords, raws RawStore, parser Parser, opts SyncOptions) *SyncAccountHandler {
+func NewSyncAccount(journal Journal, state SyncState, connections *Connections, passwords Passwords, raws RawStore, parser Parser, opts SyncOptions) *SyncAccountHandler {
 	if opts.MaxMessage == 0 {
 		opts.MaxMessage = 100 << 20
 	}
@@ -64,7 +64,7 @@ func NewSyncAccount(journal Journal, state SyncState, source MailSource, passwor
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &SyncAccountHandler{journal, state, source, passwords, raws, parser, opts, opts.Logger}
+	return &SyncAccountHandler{journal, state, connections, passwords, raws, parser, opts, opts.Logger}
 }
 
 // accountRun is one run while it goes on.
@@ -74,6 +74,7 @@ type accountRun struct {
 	settings   events.AccountSettings
 	started    events.SyncStarted
 	conn       MailConn
+	giveBack   func() // the connection
 	progress   *progress
 	messageID  *idBlock
 	threadID   *idBlock
@@ -97,12 +98,13 @@ func (h *SyncAccountHandler) Handle(ctx context.Context, run Run, p *progress) e
 	settings, login, noLogin := h.passwords.AccountLogin(ctx, run.Journal, run.Account)
 	r := &accountRun{
 		SyncAccountHandler: h, Run: run, settings: settings, progress: p, now: h.opts.Now(),
-		looks: 1, messageID: &idBlock{journal: h.journal, kind: domain.IDMessage},
+		giveBack: func() {}, looks: 1, messageID: &idBlock{journal: h.journal, kind: domain.IDMessage},
 		threadID: &idBlock{journal: h.journal, kind: domain.IDThread},
 	}
 	if err := r.recordStart(ctx); err != nil {
 		return err
 	}
+	defer func() { r.giveBack() }() // at last: the watch then asks whether the run goes on
 	err := noLogin
 	if err == nil {
 		err = r.run(ctx, login)
@@ -155,12 +157,11 @@ func (r *accountRun) recordStart(ctx context.Context) error {
 
 // run does the work: connect, list, observe, then what has changed.
 func (r *accountRun) run(ctx context.Context, login Login) error {
-	conn, err := r.source.Open(ctx, login)
+	conn, giveBack, err := r.connections.borrow(ctx, r.Account, login)
 	if err != nil {
 		return err
 	}
-	r.conn = conn
-	defer func() { _ = conn.Close() }()
+	r.conn, r.giveBack = conn, giveBack
 	if r.checks, err = r.state.Checks(ctx, r.Journal, r.Account); err != nil {
 		return fmt.Errorf("last checks of account %d: %w", r.Account, err)
 	}

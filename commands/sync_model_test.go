@@ -37,7 +37,7 @@ func newWorld(t *testing.T, names ...domain.MailboxName) *world {
 	w.log = newMemLog(func() time.Time { return w.now })
 	w.settings = &w.log.account.Settings
 	*w.settings = events.AccountSettings{Name: "Office", LimitType: events.LimitAll}
-	w.handler = NewSyncAccount(w.log, w.log, w.server, w, w.log, memParser{}, SyncOptions{Now: func() time.Time { return w.now }})
+	w.handler = NewSyncAccount(w.log, w.log, NewConnections(w.server), w, w.log, memParser{}, SyncOptions{Now: func() time.Time { return w.now }})
 	return w
 }
 

@@ -17,7 +17,8 @@ type Runs interface {
 	// EnqueueDue queues a run for each account whose time has come, and returns how many.
 	EnqueueDue(ctx context.Context) (int, error)
 	// Claim takes a run that waits, oldest first, or one whose worker is dead. ok is false if there is none.
-	Claim(ctx context.Context) (run Run, ok bool, err error)
+	// quick: only of an account that was synced before, which does not take long.
+	Claim(ctx context.Context, quick bool) (run Run, ok bool, err error)
 	// Renew keeps the lease. It returns domain.ErrConflict if it is lost, and
 	// whether the run was cancelled.
 	Renew(ctx context.Context, run Run) (cancelled bool, err error)
@@ -34,6 +35,7 @@ type Runs interface {
 // SyncerOptions of a Syncer; zero values mean the defaults.
 type SyncerOptions struct {
 	Workers int           // runs at once; 4
+	Quick   int           // further ones of accounts that were synced before, so that none waits for first syncs; 2
 	Tick    time.Duration // between looks at the schedule; 1 s
 	Renew   time.Duration // between renewals of a lease; 2 s
 	Logger  *slog.Logger
@@ -52,6 +54,9 @@ func NewSyncer(runs Runs, sync *SyncAccountHandler, opts SyncerOptions) *Syncer 
 	if opts.Workers == 0 {
 		opts.Workers = 4
 	}
+	if opts.Quick == 0 {
+		opts.Quick = 2
+	}
 	if opts.Tick == 0 {
 		opts.Tick = time.Second
 	}
@@ -69,13 +74,14 @@ func NewSyncer(runs Runs, sync *SyncAccountHandler, opts SyncerOptions) *Syncer 
 func (s *Syncer) Run(ctx context.Context) {
 	var workers sync.WaitGroup
 	defer workers.Wait()
-	free := make(chan struct{}, s.opts.Workers)
+	free, quick := make(chan struct{}, s.opts.Workers), make(chan struct{}, s.opts.Quick)
 	ended := make(chan struct{}, 1)
 	tick := time.NewTicker(s.opts.Tick)
 	defer tick.Stop()
 	for {
 		changed := s.runs.Changed()
-		s.start(ctx, &workers, free, ended)
+		s.start(ctx, &workers, free, ended, false)
+		s.start(ctx, &workers, quick, ended, true)
 		select {
 		case <-ctx.Done():
 			return
@@ -90,14 +96,14 @@ func (s *Syncer) Run(ctx context.Context) {
 }
 
 // start claims runs for all workers that are free. Ended is told when one is free again.
-func (s *Syncer) start(ctx context.Context, workers *sync.WaitGroup, free, ended chan struct{}) {
+func (s *Syncer) start(ctx context.Context, workers *sync.WaitGroup, free, ended chan struct{}, quick bool) {
 	for ctx.Err() == nil {
 		select {
 		case free <- struct{}{}:
 		default:
 			return
 		}
-		run, ok, err := s.runs.Claim(ctx)
+		run, ok, err := s.runs.Claim(ctx, quick)
 		if err != nil || !ok {
 			<-free
 			if err != nil && ctx.Err() == nil {

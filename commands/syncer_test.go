@@ -43,10 +43,10 @@ func (q *memRuns) EnqueueDue(context.Context) (int, error) {
 	return n, nil
 }
 
-func (q *memRuns) Claim(context.Context) (Run, bool, error) {
+func (q *memRuns) Claim(_ context.Context, quick bool) (Run, bool, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.waiting) == 0 {
+	if len(q.waiting) == 0 || quick {
 		return Run{}, false, nil
 	}
 	run := q.waiting[0]

@@ -61,6 +61,7 @@ WHERE s.journal_id = $1 AND b.journal_id = $1 AND b.mailbox_id = s.mailbox_id AN
 	eraseMerges    = `DELETE FROM state.thread_merges WHERE journal_id = $1 AND ($2::bigint = 0 OR account_id = $2)`
 	eraseTouched   = `DELETE FROM state.touched_threads WHERE journal_id = $1 AND ($2::bigint = 0 OR account_id = $2)`
 	eraseQueued    = `DELETE FROM state.sync_queue WHERE journal_id = $1 AND ($2::bigint = 0 OR account_id = $2)`
+	eraseWatches   = `DELETE FROM state.watches WHERE journal_id = $1 AND ($2::bigint = 0 OR account_id = $2)`
 )
 
 // Last, what the log holds of it. The trigger keeps the leaf.
@@ -72,7 +73,7 @@ WHERE journal_id = $1 AND ($2::bigint = 0 OR account_id = $2) AND position > $3 
 UPDATE log.commits SET meta = NULL
 WHERE journal_id = $1 AND last_position > $2 AND last_position <= $3 AND meta IS NOT NULL`
 	accountErased = `
-UPDATE state.accounts SET erasure_done = true, sealed = NULL, settings = '{}'
+UPDATE state.accounts SET erasure_done = true, sealed = NULL, settings = '{}', last_error = NULL
 WHERE journal_id = $1 AND ($2::bigint = 0 OR account_id = $2) AND erased_by IS NOT NULL`
 	userBlank = `
 UPDATE auth.users SET name = 'erased-' || user_id, email = '', password_hash = '' WHERE user_id = $1 AND erased_by IS NOT NULL`
@@ -186,6 +187,7 @@ func (l *Log) eraseState(ctx context.Context, e erasure) error {
 		b := &pgx.Batch{}
 		for _, q := range []string{
 			eraseKnown, eraseQuarantine, eraseCoverage, eraseMailboxes, eraseThreads, eraseMerges, eraseTouched, eraseQueued,
+			eraseWatches,
 		} {
 			b.Queue(q, e.Journal, e.Account)
 		}

@@ -23,7 +23,8 @@ const unqueueAccounts = `
 DELETE FROM state.sync_queue WHERE journal_id = $1 AND account_id = coalesce($2, account_id)`
 
 const endSync = `
-UPDATE state.accounts SET synced_once = synced_once OR $3, failures = $4
+UPDATE state.accounts SET last_run = $3, failures = $4, last_error = $5, synced_once = synced_once OR $6::timestamptz IS NOT NULL,
+	synced_at = coalesce($6, synced_at), stalled_at = CASE WHEN $6::timestamptz IS NULL THEN stalled_at END
 WHERE journal_id = $1 AND account_id = $2`
 
 const eraseUser = `
@@ -45,9 +46,10 @@ func (fx *effects) foldAccount(pos events.Position, event events.Event) {
 	case events.AccountErased:
 		fx.eraseAccounts(pos, &e.Account)
 	case events.SyncCompleted:
-		fx.queue(endSync, int64(e.Account), true, 0)
+		fx.queue(endSync, int64(e.Account), int64(e.Sync), 0, nil, &e.FinishedAt)
 	case events.SyncFailed:
-		fx.queue(endSync, int64(e.Account), false, e.ConsecutiveFailures)
+		fault := events.SyncError{Code: fit(e.Error.Code, maxReason), Message: fit(e.Error.Message, maxReason)}
+		fx.queue(endSync, int64(e.Account), int64(e.Sync), e.ConsecutiveFailures, &fault, nil)
 	case events.UserErased:
 		if fx.journal == events.System {
 			return // the user's own journal has it too

@@ -131,7 +131,7 @@ func (c *Conn) explain(ctx context.Context, s *session, err error) error {
 	host := c.login.Host
 	if text := refusal(err); text != "" {
 		if throttled(text) {
-			return sourceError(commands.CodeThrottled, fmt.Sprintf("%s serves no more for now.", host), err)
+			return throttledError(fmt.Sprintf("%s serves no more for now.", host), text, err)
 		}
 		return sourceError(commands.CodeProtocolError, fmt.Sprintf("%s refused a command.", host), err)
 	}
@@ -149,10 +149,13 @@ func (c *Conn) explain(ctx context.Context, s *session, err error) error {
 	case isTimeout(cause):
 		f.Code, f.Message = commands.CodeTimeout, fmt.Sprintf("%s did not answer in time.", host)
 	case throttled(s.wire.farewell()):
-		return sourceError(commands.CodeThrottled, fmt.Sprintf("%s serves no more for now.", host), err)
+		return throttledError(fmt.Sprintf("%s serves no more for now.", host), s.wire.farewell(), err)
 	default:
 		f.Code, f.Message = commands.CodeConnectFailed, fmt.Sprintf("The connection to %s was lost.", host)
 		f.Err = fmt.Errorf("%w: %w", cause, err)
+		if s.wire.farewell() != "" {
+			f.Reason = commands.ReasonBye
+		}
 	}
 	return f
 }

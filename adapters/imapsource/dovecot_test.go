@@ -393,38 +393,3 @@ func BenchmarkFetch(b *testing.B) {
 	}
 	b.ReportMetric(2000*float64(b.N)/b.Elapsed().Seconds(), "messages/s")
 }
-
-func TestDovecotIdle(t *testing.T) {
-	t.Parallel()
-	d := dovecottest.Start(t, dovecottest.Options{})
-	u := account(t, d, 1)
-	c, _ := examined(t, d, u)
-	stop := make(chan struct{}, 1)
-	stop <- struct{}{}
-	if moved, err := c.sess.idle(t.Context(), stop, time.Minute); moved || err != nil {
-		t.Errorf("stopped: moved %v, error %v", moved, err)
-	}
-	if moved, err := c.sess.idle(t.Context(), stop, 10*time.Millisecond); moved || err != nil {
-		t.Errorf("after a span: moved %v, error %v", moved, err)
-	}
-	for what, change := range map[string]func(){
-		"delivered": func() { u.Deliver(t, "INBOX", mail(2), time.Now()) },
-		"flags":     func() { u.AddFlags(t, "INBOX", 1, imap.FlagAnswered) },
-	} {
-		var moved bool
-		var err error
-		done := make(chan struct{})
-		go func() { defer close(done); moved, err = c.sess.idle(t.Context(), stop, time.Minute) }()
-		change()
-		if <-done; !moved || err != nil {
-			t.Errorf("%s: moved %v, error %v", what, moved, err)
-		}
-		if _, err := c.Examine(t.Context(), "INBOX"); err != nil || c.sess.moved {
-			t.Errorf("%s: after EXAMINE moved %v, error %v", what, c.sess.moved, err)
-		}
-	}
-	d.Stop(t)
-	if _, err := c.sess.idle(t.Context(), stop, time.Minute); err == nil {
-		t.Error("the end of the connection is no error")
-	}
-}

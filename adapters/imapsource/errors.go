@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/imap2api/imap2api/commands"
@@ -18,6 +20,17 @@ import (
 // server sent.
 func sourceError(code, message string, err error) *commands.SourceError {
 	return &commands.SourceError{Code: code, Message: message, Err: err}
+}
+
+// throttledError tells that a server has enough of us, and what it said: whether there are too many
+// connections, and for how long it wants to be left alone.
+func throttledError(message, said string, err error) *commands.SourceError {
+	e := sourceError(commands.CodeThrottled, message, err)
+	if overLimit(said) {
+		e.Reason = commands.ReasonLimit
+	}
+	e.Wait = backoffHint(said)
+	return e
 }
 
 func codeAndMessage(err error) (code, message string) {
@@ -109,6 +122,34 @@ func throttled(text string) bool {
 		}
 	}
 	return false
+}
+
+// overLimit reports whether a server that has enough of us has too many connections.
+func overLimit(text string) bool {
+	low := strings.ToLower(text)
+	for _, s := range []string{"[limit]", "[inuse]", "too many", "simultaneous connections", "number of connections", "connection limit"} {
+		if strings.Contains(low, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxBackoff bounds what a server may ask for: Gmail's bans last a day.
+const maxBackoff = 24 * time.Hour
+
+// backoffHint reads what Exchange Online says: "Suggested Backoff Time: 299980 milliseconds".
+func backoffHint(text string) time.Duration {
+	_, after, ok := strings.Cut(strings.ToLower(text), "suggested backoff time:")
+	fields := strings.Fields(after)
+	if !ok || len(fields) == 0 {
+		return 0
+	}
+	n, err := strconv.ParseInt(fields[0], 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return time.Duration(min(n, maxBackoff.Milliseconds())) * time.Millisecond
 }
 
 // nonexistent reports whether a server says that there is no such mailbox, by code

@@ -196,7 +196,7 @@ func (o *opening) explain(ctx context.Context, err error) error {
 	if e, ok := errors.AsType[*refusedError](err); ok {
 		switch {
 		case throttled(e.text) || strings.Contains(strings.ToUpper(e.text), "[UNAVAILABLE]"):
-			return sourceError(commands.CodeThrottled, fmt.Sprintf("%s accepts no further connection for now.", host), err)
+			return throttledError(fmt.Sprintf("%s accepts no further connection for now.", host), e.text, err)
 		case e.login:
 			return sourceError(commands.CodeAuthFailed, fmt.Sprintf("Login to %s was refused.", host), err)
 		}
@@ -210,9 +210,13 @@ func (o *opening) explain(ctx context.Context, err error) error {
 	case isTimeout(err):
 		return timeoutError(o.login, err)
 	case throttled(o.wire.spoken()):
-		return sourceError(commands.CodeThrottled, fmt.Sprintf("%s accepts no further connection for now.", host), fmt.Errorf("%w: %s", err, o.wire.spoken()))
+		return throttledError(fmt.Sprintf("%s accepts no further connection for now.", host), o.wire.spoken(), fmt.Errorf("%w: %s", err, o.wire.spoken()))
 	case o.wire.why() != nil:
-		return sourceError(commands.CodeConnectFailed, fmt.Sprintf("%s closed the connection.", host), fmt.Errorf("%w: %s", err, o.wire.spoken()))
+		closed := sourceError(commands.CodeConnectFailed, fmt.Sprintf("%s closed the connection.", host), fmt.Errorf("%w: %s", err, o.wire.spoken()))
+		if o.wire.farewell() != "" {
+			closed.Reason = commands.ReasonBye
+		}
+		return closed
 	}
 	return sourceError(commands.CodeProtocolError, fmt.Sprintf("%s sent an answer that cannot be read.", host), err)
 }

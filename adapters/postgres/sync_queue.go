@@ -127,6 +127,7 @@ WITH next AS MATERIALIZED (
 	FROM state.sync_queue q
 	JOIN state.accounts a ON a.journal_id = q.journal_id AND a.account_id = q.account_id
 	WHERE (q.started_at IS NULL OR a.lease_until IS NULL OR a.lease_until < $1) AND a.erased_by IS NULL
+		AND (NOT $4 OR a.synced_once)
 	ORDER BY q.queued_at, q.account_id
 	LIMIT 1
 	FOR UPDATE SKIP LOCKED),
@@ -141,10 +142,11 @@ WHERE q.journal_id = n.journal_id AND q.account_id = n.account_id
 RETURNING q.journal_id, q.account_id, q.sync_id, q.cause, q.queued_at, l.lease`
 
 // Claim takes a run that waits, oldest first, or one whose worker is dead. ok is
-// false if there is none. A run of a dead worker goes on as a new one.
-func (q *Queue) Claim(ctx context.Context) (run commands.Run, ok bool, err error) {
+// false if there is none. A run of a dead worker goes on as a new one. quick: only of an account that was
+// synced before.
+func (q *Queue) Claim(ctx context.Context, quick bool) (run commands.Run, ok bool, err error) {
 	now := q.opts.Now()
-	err = q.pool.QueryRow(ctx, claimRun, now, q.opts.Owner, now.Add(q.opts.Lease)).
+	err = q.pool.QueryRow(ctx, claimRun, now, q.opts.Owner, now.Add(q.opts.Lease), quick).
 		Scan(&run.Journal, &run.Account, &run.Sync, &run.Cause, &run.QueuedAt, &run.Lease)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return commands.Run{}, false, nil
@@ -208,10 +210,12 @@ func (q *Queue) Release(ctx context.Context, run commands.Run) error {
 	return nil
 }
 
-const freeLeases = `UPDATE state.accounts SET lease_until = to_timestamp(0) WHERE lease_until IS NOT NULL`
+const freeLeases = `
+WITH free AS (UPDATE state.watches SET held_until = to_timestamp(0))
+UPDATE state.accounts SET lease_until = to_timestamp(0) WHERE lease_until IS NOT NULL`
 
 // FreeLeases ends all leases: for the start of a program that knows that it is
-// alone, so that the runs of its predecessor, which was killed, go on at once.
+// alone, so that the runs and watches of its predecessor, which was killed, go on at once.
 func (q *Queue) FreeLeases(ctx context.Context) error {
 	if _, err := q.pool.Exec(ctx, freeLeases); err != nil {
 		return fmt.Errorf("free leases: %w", translate(err))

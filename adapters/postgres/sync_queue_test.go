@@ -57,7 +57,7 @@ func record(t *testing.T, pool *pgxpool.Pool, pos int, e events.Event) {
 
 func claim(t *testing.T, q *postgres.Queue) commands.Run {
 	t.Helper()
-	run, ok, err := q.Claim(t.Context())
+	run, ok, err := q.Claim(t.Context(), false)
 	if err != nil || !ok {
 		t.Fatalf("claim: ok %v, error %v", ok, err)
 	}
@@ -66,7 +66,7 @@ func claim(t *testing.T, q *postgres.Queue) commands.Run {
 
 func none(t *testing.T, q *postgres.Queue) {
 	t.Helper()
-	if run, ok, err := q.Claim(t.Context()); ok || err != nil {
+	if run, ok, err := q.Claim(t.Context(), false); ok || err != nil {
 		t.Errorf("claim: got %+v, ok %v, error %v; want none", run, ok, err)
 	}
 }
@@ -249,7 +249,7 @@ func TestClaimRace(t *testing.T) {
 	for range 4 {
 		workers.Go(func() {
 			for {
-				run, ok, err := q.Claim(t.Context())
+				run, ok, err := q.Claim(t.Context(), false)
 				if err != nil {
 					t.Errorf("claim: %v", err)
 				}

@@ -66,7 +66,7 @@ func (g *searchRig) fill() time.Duration {
 		Settings: events.AccountSettings{Name: "bench", Host: "bench.example", Port: 143, Username: "bench", LimitType: events.LimitAll},
 	})
 	g.must(err)
-	handler := commands.NewSyncAccount(s.journal, s.journal, g.source, s.passwords, s.raws, parser{s.parser}, commands.SyncOptions{Now: now})
+	handler := commands.NewSyncAccount(s.journal, s.journal, commands.NewConnections(g.source), s.passwords, s.raws, parser{s.parser}, commands.SyncOptions{Now: now})
 	work, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { commands.NewSyncer(s.queue, handler, commands.SyncerOptions{}).Run(work) })

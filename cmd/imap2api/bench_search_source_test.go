@@ -123,8 +123,9 @@ func (s *searchSource) Open(context.Context, commands.Login) (commands.MailConn,
 // Probe is not asked for.
 func (s *searchSource) Probe(context.Context, commands.Login) commands.Probe { return commands.Probe{} }
 
-// searchConn is one connection to a searchSource.
+// searchConn is one connection to a searchSource; what is not below is not asked for.
 type searchConn struct {
+	commands.MailConn
 	*searchSource
 	open domain.MailboxName
 }
@@ -159,11 +160,6 @@ func (c *searchConn) UIDs(context.Context, time.Time) (domain.UIDSet, error) {
 
 // Flags never change.
 func (c *searchConn) Flags(context.Context, domain.UIDSet, domain.ModSeq, func(commands.FlagState) error) error {
-	return nil
-}
-
-// Headers are not asked for.
-func (c *searchConn) Headers(context.Context, domain.UIDSet, func(commands.MessageHead) error) error {
 	return nil
 }
 

@@ -41,6 +41,7 @@ type config struct {
 	limitGmail                       string
 	syncWait, syncStallAfter         time.Duration
 	syncWorkers                      int
+	watchRound                       time.Duration
 	maxMessage                       int64
 	blockedNetworks, imapCAFile      string
 	metricsToken                     string
@@ -80,6 +81,7 @@ func (c *config) register(fs *flag.FlagSet) {
 	fs.DurationVar(&c.syncWait, "sync-wait", 50*time.Second, "how long a sync request waits for its end")
 	fs.DurationVar(&c.syncStallAfter, "sync-stall-after", 10*time.Minute, "a running sync without progress for so long is shown as stalled")
 	fs.IntVar(&c.syncWorkers, "sync-workers", 4, "accounts synced at once")
+	fs.DurationVar(&c.watchRound, "watch-round", time.Minute, "between looks at the folders that a mail server does not tell about")
 	fs.Int64Var(&c.maxMessage, "max-message-bytes", 100<<20, "largest message that is fetched whole")
 	fs.StringVar(&c.blockedNetworks, "imap-blocked-networks", "169.254.0.0/16,fe80::/10,224.0.0.0/4,ff00::/8,0.0.0.0/32,::/128", "networks no mail server is in, comma-separated")
 	fs.StringVar(&c.imapCAFile, "imap-ca-file", "", "PEM file of further certificate authorities for mail servers")
@@ -188,6 +190,9 @@ func (c *config) validate() error {
 	}
 	if c.syncWorkers < 1 || c.syncWorkers > 1000 {
 		fault("sync-workers", "must be 1 to 1000")
+	}
+	if c.watchRound < time.Second {
+		fault("watch-round", "must be at least 1s")
 	}
 	return errors.Join(faults...)
 }

@@ -22,6 +22,7 @@ type metrics struct {
 	lag      *prometheus.GaugeVec
 	stopped  *prometheus.GaugeVec
 	coverage coverageMetrics
+	watches  watchMetrics
 	models   func(context.Context, queries.ListModels) ([]queries.Model, error)
 }
 
@@ -41,7 +42,7 @@ func newMetrics() *metrics {
 			Name: "imap2api_projection_stopped_journals", Help: "Journals with an event that cannot be applied.",
 		}, []string{"projection"}),
 	}
-	m.coverage = newCoverageMetrics(m.registry)
+	m.coverage, m.watches = newCoverageMetrics(m.registry), newWatchMetrics(m.registry)
 	m.registry.MustRegister(m.handlers, m.catchUps, m.lag, m.stopped,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -56,6 +57,7 @@ func (m *metrics) text(ctx context.Context) ([]byte, error) {
 			m.coverage.show(model)
 		}
 	}
+	m.watches.show(ctx)
 	families, err := m.registry.Gather()
 	if err != nil {
 		return nil, fmt.Errorf("gather metrics: %w", err)

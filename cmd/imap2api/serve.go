@@ -103,6 +103,8 @@ func (s *system) serve(ctx context.Context, listener net.Listener) error {
 			return fmt.Errorf("add sample account: %w", err)
 		}
 	}
+	watcher := s.watcher()
+	running.Go(func() { watcher.Run(work) })
 	requests, endRequests := context.WithCancel(context.WithoutCancel(ctx))
 	defer endRequests()
 	server := s.server()

@@ -21,13 +21,14 @@ type statusJSON struct {
 }
 
 type serverStatus struct {
-	ID        int64      `json:"id"`
-	User      string     `json:"user"`
-	Name      string     `json:"name"`
-	State     string     `json:"sync_state"`
-	LastSync  *time.Time `json:"last_sync"`
-	LastError *string    `json:"last_error"`
-	Messages  int        `json:"stored_emails"`
+	ID        int64        `json:"id"`
+	User      string       `json:"user"`
+	Name      string       `json:"name"`
+	State     string       `json:"sync_state"`
+	LastSync  *time.Time   `json:"last_sync"`
+	LastError *string      `json:"last_error"`
+	Messages  int          `json:"stored_emails"`
+	Watch     *watchStatus `json:"watch"` // null: nobody waits for changes, as without a schedule
 }
 
 type modelStatus struct {
@@ -90,9 +91,13 @@ func (s *system) status(ctx context.Context) (statusJSON, error) {
 	if err != nil {
 		return out, err
 	}
+	watches, err := s.watchStatus(ctx)
+	if err != nil {
+		return out, err
+	}
 	for _, t := range targets {
 		a := t.account
-		row := serverStatus{ID: int64(a.ID), User: names[int64(t.journal)], Name: a.Settings.Name, State: a.State, LastSync: a.LastSync}
+		row := serverStatus{ID: int64(a.ID), User: names[int64(t.journal)], Name: a.Settings.Name, State: a.State, LastSync: a.LastSync, Watch: watches[a.ID]}
 		if a.LastError != "" {
 			row.LastError = &a.LastError
 		}
@@ -130,7 +135,7 @@ func statusOf(m queries.Model) modelStatus {
 
 func printStatus(w io.Writer, s statusJSON) error {
 	var b strings.Builder
-	fmt.Fprintln(&b, "SERVER\tUSER\tNAME\tSTATE\tLAST SYNC\tEMAILS\tERROR")
+	fmt.Fprintln(&b, "SERVER\tUSER\tNAME\tSTATE\tLAST SYNC\tEMAILS\tLIVE\tERROR")
 	for _, r := range s.Servers {
 		last, fault := "never", ""
 		if r.LastSync != nil {
@@ -139,7 +144,7 @@ func printStatus(w io.Writer, s statusJSON) error {
 		if r.LastError != nil {
 			fault = *r.LastError
 		}
-		fmt.Fprintf(&b, "%d\t%s\t%s\t%s\t%s\t%d\t%s\n", r.ID, r.User, r.Name, r.State, last, r.Messages, fault)
+		fmt.Fprintf(&b, "%d\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", r.ID, r.User, r.Name, r.State, last, r.Messages, r.Watch, fault)
 	}
 	fmt.Fprintln(&b, "\nREAD MODEL\tGENERATION\tSTATUS\tLAG\tSECONDS")
 	for _, m := range s.Projections {

@@ -59,6 +59,8 @@ type system struct {
 	passwords  *postgres.AccountPasswords
 	parser     *mailparse.Parser
 	source     *imapsource.Source
+	lines      *commands.Connections
+	watches    *postgres.Watches
 	eraser     *eraser
 	sessions   *postgres.Sessions
 	proxies    httpapi.Proxies
@@ -98,6 +100,8 @@ func build(c *config, db *database, log *slog.Logger) (*system, error) {
 	s.proxies = httpapi.NewProxies(splitList(c.trustedProxies))
 	s.limits = httpapi.NewLimits(time.Now)
 	s.traffic = newTraffic(time.Now)
+	s.lines = commands.NewConnections(s.source)
+	s.watches = postgres.NewWatches(s.queue)
 	s.eraser = newEraser(s.events.Erase, log)
 	s.tasks = []projections.Task{
 		s.mailTask(),
@@ -119,6 +123,7 @@ func build(c *config, db *database, log *slog.Logger) (*system, error) {
 	s.mail = postgres.NewMailReader(db.pool, s.tasks[0].Version, s.contents, s.search)
 	s.mailboxes = postgres.NewMailboxReader(db.pool, s.tasks[1].Version)
 	s.accounts = postgres.NewAccountReader(db.pool, s.tasks[2].Version)
+	s.metrics.watches.all = s.watches.All
 	s.metrics.models = queries.NewListModels(s.events).Handle
 	return s, nil
 }
@@ -165,10 +170,17 @@ func (s *system) consumer() *eventlog.Consumer {
 
 // syncer returns what carries out sync runs.
 func (s *system) syncer() *commands.Syncer {
-	sync := commands.NewSyncAccount(s.journal, s.journal, s.source, s.passwords, s.raws, parser{s.parser}, commands.SyncOptions{
+	sync := commands.NewSyncAccount(s.journal, s.journal, s.lines, s.passwords, s.raws, parser{s.parser}, commands.SyncOptions{
 		MaxMessage: s.config.maxMessage, Parsers: max(2, runtime.GOMAXPROCS(0)), Now: now, Logger: s.log,
 	})
 	return commands.NewSyncer(s.queue, sync, commands.SyncerOptions{Workers: s.config.syncWorkers, Logger: s.log})
+}
+
+// watcher returns what waits for changes on mail servers.
+func (s *system) watcher() *commands.Watcher {
+	return commands.NewWatcher(s.watches, s.lines, s.journal, s.passwords, commands.WatcherOptions{
+		Round: s.config.watchRound, Now: now, Logger: s.log,
+	})
 }
 
 // now is the clock: UTC, in microseconds as Postgres keeps it.
