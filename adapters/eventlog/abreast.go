@@ -38,7 +38,7 @@ func (l *Log) Abreast(ctx context.Context, journal events.JournalID, model, othe
 		return p, false, fmt.Errorf("%s has no live generation: %w", model, domain.ErrUnavailable)
 	}
 	if err != nil {
-		return p, false, fmt.Errorf("compare %s with %s: %w", model, other, err)
+		return p, false, fmt.Errorf("compare %s with %s: %w", model, other, translate(err))
 	}
 	return p, abreast, nil
 }

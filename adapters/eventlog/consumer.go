@@ -82,7 +82,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	defer c.db.Close() //nolint:errcheck // nothing is lost
 	hinted := make(chan events.JournalID, hintBuffer)
 	defer c.log.hints.subscribe(hinted)()
-	if err := c.retryStopped(ctx); err != nil && ctx.Err() == nil {
+	if err := c.retryStopped(ctx); err != nil && !isTransient(err) && ctx.Err() == nil { // else in its own time
 		return fmt.Errorf("start consumer: %w", err)
 	}
 	g, ctx := errgroup.WithContext(ctx)

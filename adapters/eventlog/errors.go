@@ -1,8 +1,11 @@
 package eventlog
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -44,7 +47,10 @@ func isTransient(err error) bool {
 		return pgErr.Code == codeLockTimeout
 	}
 	var gone *lostError
-	return errors.As(err, &gone)
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &gone) || errors.As(err, &connect) || errors.As(err, &network) && !errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
 // translate gives an error of Postgres the kind that callers act on.

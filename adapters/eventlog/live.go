@@ -11,7 +11,7 @@ SELECT count(*) FROM unnest($1::text[], $2::int[]) g(projection, version)
 JOIN log.generations l ON l.projection = g.projection AND l.version = g.version AND l.status = 'live'`
 
 // WaitLive blocks until every registered read model that is kept in Postgres has a live generation, so
-// that queries can be answered, or ctx ends.
+// that queries can be answered, or ctx ends. A database that is away is waited for.
 func (l *Log) WaitLive(ctx context.Context) error {
 	changed, cancel := l.models.subscribe()
 	defer cancel()
@@ -20,7 +20,7 @@ func (l *Log) WaitLive(ctx context.Context) error {
 	for {
 		names, versions := l.models.awaited(nil)
 		var live int
-		if err := l.pool.QueryRow(ctx, countLive, names, versions).Scan(&live); err != nil {
+		if err := l.pool.QueryRow(ctx, countLive, names, versions).Scan(&live); err != nil && !isTransient(err) {
 			return fmt.Errorf("count live read models: %w", err)
 		}
 		if live == len(names) {

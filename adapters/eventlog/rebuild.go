@@ -107,11 +107,11 @@ const longestFirst = `SELECT journal_id FROM log.journals WHERE position > 0 ORD
 func (l *Log) journals(ctx context.Context, query string, args ...any) ([]events.JournalID, error) {
 	rows, err := l.pool.Query(ctx, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("read journals: %w", err)
+		return nil, fmt.Errorf("read journals: %w", translate(err))
 	}
 	out, err := pgx.CollectRows(rows, pgx.RowTo[events.JournalID])
 	if err != nil {
-		return nil, fmt.Errorf("read journals: %w", err)
+		return nil, fmt.Errorf("read journals: %w", translate(err))
 	}
 	return out, nil
 }

@@ -232,7 +232,7 @@ func (l *Log) behind(ctx context.Context, journal events.JournalID, pos events.P
 	names, versions := l.models.awaited(tasks)
 	rows, err := l.pool.Query(ctx, behindQuery, int64(journal), int64(pos), names, versions)
 	if err != nil {
-		return nil, fmt.Errorf("read checkpoints: %w", err)
+		return nil, fmt.Errorf("read checkpoints: %w", translate(err))
 	}
 	out := map[model]bool{}
 	var m model
@@ -241,7 +241,7 @@ func (l *Log) behind(ctx context.Context, journal events.JournalID, pos events.P
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read checkpoints: %w", err)
+		return nil, fmt.Errorf("read checkpoints: %w", translate(err))
 	}
 	return out, nil
 }
@@ -259,7 +259,7 @@ func (l *Log) ReadPosition(ctx context.Context, journal events.JournalID) (event
 	var pos int64
 	err := l.pool.QueryRow(ctx, readPositionQuery, int64(journal), names, versions).Scan(&pos)
 	if err != nil {
-		return 0, fmt.Errorf("read checkpoints: %w", err)
+		return 0, fmt.Errorf("read checkpoints: %w", translate(err))
 	}
 	return events.Position(pos), nil
 }
@@ -281,7 +281,7 @@ const headQuery = `SELECT coalesce((SELECT position FROM log.journals WHERE jour
 func (l *Log) Head(ctx context.Context, journal events.JournalID) (events.Position, error) {
 	var pos int64
 	if err := l.pool.QueryRow(ctx, headQuery, int64(journal)).Scan(&pos); err != nil {
-		return 0, fmt.Errorf("read head: %w", err)
+		return 0, fmt.Errorf("read head: %w", translate(err))
 	}
 	return events.Position(pos), nil
 }

@@ -84,6 +84,7 @@ type Options struct {
 	DocsEnabled    bool
 	StallAfter     time.Duration // without progress a running sync is stalled; 0: ten minutes
 	MetricsToken   string
+	ProbesOnly     bool // health, readiness and metrics alone: the process has other work
 	LimitUser      Limit
 	LimitAnonymous Limit
 	LimitGmail     Limit

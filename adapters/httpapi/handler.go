@@ -67,6 +67,9 @@ func NewHandler(app App, opts Options, log *slog.Logger) http.Handler {
 func (a *api) mount() {
 	a.mux, a.routes = chi.NewRouter(), map[string]*route{}
 	for _, rt := range table() {
+		if a.opts.ProbesOnly && !rt.probe {
+			continue
+		}
 		for _, pattern := range rt.patterns() {
 			a.routes[pattern] = rt
 			a.mux.Get(pattern, func(http.ResponseWriter, *http.Request) {})

@@ -26,6 +26,7 @@ type route struct {
 	access access
 	admin  bool // scope admin for every method
 	health bool // also by plain HTTP
+	probe  bool // also in a process without the API
 	docs   bool // setting docs_enabled
 	gmail  bool // the Gmail surface: any method
 	also   []string
@@ -115,9 +116,9 @@ func generalRoutes() []*route {
 		{path: "openapi.json", name: "OpenAPI", about: "The OpenAPI document.", access: uncounted, docs: true, methods: get((*api).openAPIJSON)},
 		{path: "openapi.yaml", name: "OpenAPI", about: "The OpenAPI document.", access: uncounted, docs: true, methods: get((*api).openAPIYAML)},
 		{path: "docs/", name: "Documentation", about: "The documentation page.", access: uncounted, docs: true, methods: get((*api).docsPage)},
-		{path: "/healthz", name: "Health", about: "Whether the process lives.", access: uncounted, health: true, methods: get((*api).healthz)},
-		{path: "/readyz", name: "Readiness", about: "Whether requests can be answered.", access: uncounted, health: true, methods: get((*api).readyz)},
-		{path: "/metrics", name: "Metrics", about: "Prometheus text.", access: uncounted, methods: get((*api).metrics)},
+		{path: "/healthz", name: "Health", about: "Whether the process lives.", access: uncounted, health: true, probe: true, methods: get((*api).healthz)},
+		{path: "/readyz", name: "Readiness", about: "Whether requests can be answered.", access: uncounted, health: true, probe: true, methods: get((*api).readyz)},
+		{path: "/metrics", name: "Metrics", about: "Prometheus text.", access: uncounted, probe: true, methods: get((*api).metrics)},
 	}
 }
 

@@ -28,6 +28,8 @@ type config struct {
 	listen, dataDir, databaseURL     string
 	env, logLevel, logFormat         string
 	secretKeyFile                    string
+	roles                            string
+	migrate                          bool
 	adminUsername, adminPasswordFile string
 	payloadCompression               string
 	projectionShards                 int
@@ -59,6 +61,8 @@ func (c *config) register(fs *flag.FlagSet) {
 	fs.StringVar(&c.listen, "listen", "127.0.0.1:8080", "address of the API")
 	fs.StringVar(&c.dataDir, "data-dir", "./data", "private Postgres and generated secret key")
 	fs.StringVar(&c.databaseURL, "database-url", "", "Postgres 15 or newer; unset: a private one inside data-dir")
+	fs.BoolVar(&c.migrate, "migrate", false, "serve: bring the database of database-url to this version's schema first")
+	fs.StringVar(&c.roles, "roles", "api,sync,project,deliver", "serve: what this process does; others on the same database-url do the rest")
 	fs.StringVar(&c.env, "env", "production", "production, or development: allows plain HTTP and any CORS origin")
 	fs.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
 	fs.StringVar(&c.logFormat, "log-format", "", "text or json; unset: text on a terminal")
@@ -150,6 +154,7 @@ func (c *config) validate() error {
 	}
 	oneOf("env", c.env, "production", "development")
 	oneOf("log-format", c.logFormat, "", "text", "json")
+	c.validateRoles(fault)
 	oneOf("payload-compression", c.payloadCompression, "none", "zstd")
 	oneOf("search", c.search, "auto", "builtin", "meilisearch")
 	if c.search == "meilisearch" && c.meilisearchURL == "" {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/imap2api/imap2api/adapters/httpapi"
 	"github.com/imap2api/imap2api/adapters/postgres"
+	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/queries"
 )
 
@@ -26,9 +27,8 @@ const (
 )
 
 func runServe(ctx context.Context, in *invocation) error {
-	var migrate, demo bool
+	var demo bool
 	c, rest, err := parse("serve", in, func(fs *flag.FlagSet) {
-		fs.BoolVar(&migrate, "migrate", false, "bring the database of database-url to this version's schema first")
 		fs.BoolVar(&demo, "demo", false, "with a sample IMAP server, and an account on it")
 	})
 	if err != nil {
@@ -52,7 +52,7 @@ func runServe(ctx context.Context, in *invocation) error {
 		return err
 	}
 	defer db.close(log)
-	if err := db.prepare(ctx, c, migrate); err != nil {
+	if err := db.prepare(ctx, c, c.migrate); err != nil {
 		return err
 	}
 	s, err := build(c, db, log)
@@ -64,8 +64,10 @@ func runServe(ctx context.Context, in *invocation) error {
 			return err
 		}
 	}
-	if err := s.firstAdmin(ctx, in); err != nil {
-		return err
+	if c.does(roleAPI) {
+		if err := s.firstAdmin(ctx, in); err != nil {
+			return err
+		}
 	}
 	if db.private != nil { // nobody else can be at work
 		if err := s.queue.FreeLeases(ctx); err != nil {
@@ -85,22 +87,16 @@ func tuneMemory() {
 	}
 }
 
-// serve runs everything until ctx ends, then stops it in order.
+// serve does its roles until ctx ends, then stops in order.
 func (s *system) serve(ctx context.Context, listener net.Listener) error {
-	if err := postgres.SetBaseURL(ctx, s.db.pool, s.config.rootURL()+"api/"); err != nil {
-		return fmt.Errorf("note base url: %w", err)
-	}
 	work, stopWork := context.WithCancel(ctx)
 	defer stopWork()
 	var running sync.WaitGroup
 	defer running.Wait()
-	failed := s.start(work, &running)
-	if err := s.events.WaitLive(work); err != nil {
-		return fmt.Errorf("wait for read models: %w", err)
-	}
-	if s.sample != nil {
-		if err := s.addSample(work); err != nil {
-			return fmt.Errorf("add sample account: %w", err)
+	failed := s.start(work, &running, s.config.does)
+	if s.config.does(roleAPI) {
+		if err := s.openAPI(work); err != nil {
+			return err
 		}
 	}
 	watcher := s.watcher()
@@ -133,20 +129,50 @@ func (s *system) serve(ctx context.Context, listener net.Listener) error {
 	return err
 }
 
-// start begins the work beside the API. What ends with a fault is told.
-func (s *system) start(ctx context.Context, running *sync.WaitGroup) <-chan error {
+// openAPI returns when requests can be answered.
+func (s *system) openAPI(ctx context.Context) error {
+	if err := postgres.SetBaseURL(ctx, s.db.pool, s.config.rootURL()+"api/"); err != nil {
+		return fmt.Errorf("note base url: %w", err)
+	}
+	if err := s.events.WaitLive(ctx); err != nil {
+		return fmt.Errorf("wait for read models: %w", err)
+	}
+	if s.sample == nil {
+		return nil
+	}
+	if err := s.addSample(ctx); err != nil {
+		return fmt.Errorf("add sample account: %w", err)
+	}
+	return nil
+}
+
+// start begins the work of the roles beside the answering of requests. What ends with a fault is told.
+func (s *system) start(ctx context.Context, running *sync.WaitGroup, does func(role string) bool) <-chan error {
 	failed := make(chan error, 1)
-	consumer, syncer := s.consumer(), s.syncer()
-	running.Go(func() {
-		if err := consumer.Run(ctx); err != nil && ctx.Err() == nil {
-			failed <- fmt.Errorf("keep read models: %w", err)
-		}
-	})
-	running.Go(func() { syncer.Run(ctx) })
-	running.Go(func() { s.eraser.run(ctx) })
-	running.Go(func() { s.principals.Run(ctx) })
-	running.Go(func() { s.collectOrphans(ctx) })
-	running.Go(func() { s.keepCoverage(ctx) })
+	run := func(what string, work func(context.Context) error) {
+		running.Go(func() {
+			if err := work(ctx); err != nil && ctx.Err() == nil {
+				failed <- fmt.Errorf("%s: %w", what, err)
+			}
+		})
+	}
+	if does(roleProject) {
+		run("keep read models", s.consumer().Run)
+		running.Go(func() { s.keepCoverage(ctx) })
+	} else {
+		run("listen", s.events.Listen)
+	}
+	if does(roleSync) {
+		syncer := s.syncer()
+		running.Go(func() { syncer.Run(ctx) })
+		running.Go(func() { s.collectOrphans(ctx) })
+	}
+	if does(roleAPI) {
+		running.Go(func() { s.principals.Run(ctx) })
+	}
+	if does(roleAPI) || does(roleProject) {
+		running.Go(func() { s.eraser.run(ctx) })
+	}
 	if s.sample != nil {
 		running.Go(func() { s.runSample(ctx) })
 	}
@@ -176,10 +202,14 @@ func (s *system) server() *http.Server {
 		Version: version(), Development: c.env == "development", PublicURL: c.publicURL, RequireHTTPS: c.https(),
 		Proxies: s.proxies, CORSOrigins: splitList(c.corsOrigins), MaxBody: c.maxBody,
 		SyncWait: c.syncWait, StallAfter: c.syncStallAfter, DocsEnabled: c.docsEnabled, MetricsToken: c.metricsToken,
-		LimitUser: c.limits.user, LimitAnonymous: c.limits.anonymous, LimitGmail: c.limits.gmail, Limits: s.limits, Now: time.Now,
+		ProbesOnly: !c.does(roleAPI), LimitUser: c.limits.user, LimitAnonymous: c.limits.anonymous, LimitGmail: c.limits.gmail, Limits: s.limits, Now: time.Now,
 	}, s.log)
+	var handler http.Handler = s.traffic.count(api)
+	if c.does(roleAPI) {
+		handler = s.withPages(handler)
+	}
 	return &http.Server{
-		Handler: s.withPages(s.traffic.count(api)), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 }
@@ -209,7 +239,11 @@ func (s *system) firstAdmin(ctx context.Context, in *invocation) error {
 		return err
 	}
 	if len(users) == 0 {
-		if _, err := s.addUser(ctx, c.adminUsername, password, true); err != nil {
+		_, err := s.addUser(ctx, c.adminUsername, password, true)
+		if errors.Is(err, domain.ErrConflict) { // another process was first
+			return nil
+		}
+		if err != nil {
 			return fmt.Errorf("make first administrator: %w", err)
 		}
 	}

@@ -37,7 +37,7 @@ func runSync(ctx context.Context, in *invocation) error {
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer stop()
-	s.start(work, &running)
+	s.start(work, &running, everything)
 	if err := s.events.WaitLive(work); err != nil {
 		return fmt.Errorf("wait for read models: %w", err)
 	}
