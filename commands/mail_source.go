@@ -37,6 +37,9 @@ type MailConn interface {
 	// Examine opens a mailbox read-only (RFC 9051 section 6.3.3). Mailbox calls below
 	// are about the one examined last.
 	Examine(ctx context.Context, name domain.MailboxName) (domain.MailboxStatus, error)
+	// Resume opens a mailbox as Examine does, and learns what has happened to it since a status in which
+	// known were all its UIDs, if the server can tell (QRESYNC, RFC 7162 section 3.2.5).
+	Resume(ctx context.Context, name domain.MailboxName, since domain.MailboxStatus, known domain.UIDSet) (Resumed, error)
 	// UIDs returns the UIDs of the mailbox, those of messages with an internal date on or
 	// after the day of since (in any zone, so a day more) if it is not zero.
 	UIDs(ctx context.Context, since time.Time) (domain.UIDSet, error)
@@ -65,6 +68,16 @@ type MailConn interface {
 type Abilities struct {
 	Idle       bool // tells of changes in the open mailbox (RFC 2177)
 	ListStatus bool // gives the status of all mailboxes in one answer (RFC 5819)
+}
+
+// Resumed is a mailbox that was opened again.
+type Resumed struct {
+	Status domain.MailboxStatus
+	// Sure: the server has told what has happened, and it adds up. Else there is nothing but the status.
+	Sure bool
+	UIDs domain.UIDSet // all that are there
+	// Flags are those that have changed; nil: they are to be asked for.
+	Flags map[domain.UID]FlagState
 }
 
 // FlagState is the flags of one message.

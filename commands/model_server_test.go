@@ -40,6 +40,7 @@ type memBox struct {
 type memServer struct {
 	boxes     map[domain.MailboxName]*memBox
 	condstore bool
+	qresync   bool
 	validity  domain.UIDValidity
 	number    int
 	failed    bool // it refused a command on one mailbox
@@ -214,6 +215,23 @@ func (c *memConn) Examine(_ context.Context, name domain.MailboxName) (domain.Ma
 	}
 	c.validity = b.validity
 	return c.s.status(b), nil
+}
+
+// Resume tells what has happened if the server has QRESYNC.
+func (c *memConn) Resume(ctx context.Context, name domain.MailboxName, since domain.MailboxStatus, known domain.UIDSet) (Resumed, error) {
+	status, err := c.Examine(ctx, name)
+	r := Resumed{Status: status}
+	if err != nil || !c.s.qresync || since.UIDValidity != status.UIDValidity || since.ModSeq == 0 || int(since.Messages) != known.Count() {
+		return r, err
+	}
+	r.Sure, r.Flags = true, map[domain.UID]FlagState{}
+	for uid, m := range c.s.boxes[name].messages {
+		r.UIDs = r.UIDs.Union(domain.UIDs(uid))
+		if m.modSeq > since.ModSeq {
+			r.Flags[uid] = FlagState{UID: uid, Flags: slices.Clone(m.flags), ModSeq: m.modSeq}
+		}
+	}
+	return r, nil
 }
 
 func (c *memConn) UIDs(_ context.Context, since time.Time) (domain.UIDSet, error) {

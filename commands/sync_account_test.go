@@ -64,6 +64,27 @@ func TestFlagsByModSeq(t *testing.T) {
 	w.check()
 }
 
+// A server with QRESYNC tells in one command what has happened to a mailbox that was stored whole.
+func TestResumed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "INBOX")
+	w.server.qresync = true
+	for range 5 {
+		w.server.add("INBOX", "hello")
+	}
+	w.sync()
+	w.server.setFlags("INBOX", 2, domain.FlagSeen)
+	w.server.expunge("INBOX", 3)
+	w.server.add("INBOX", "new")
+	if end := w.sync(); end.FlagsChanged != 1 || end.Deleted != 1 || end.Received != 1 {
+		t.Errorf("end %+v", end)
+	}
+	if len(w.sent("SEARCH"))+len(w.sent("FLAGS")) > 0 {
+		t.Errorf("sent %q", w.server.commands)
+	}
+	w.check()
+}
+
 // A message that the server does not give rests, is tried again and is forgotten when it is there, or gone.
 func TestQuarantine(t *testing.T) {
 	t.Parallel()

@@ -24,6 +24,10 @@ func (r *accountRun) flags(ctx context.Context, m *mailboxRun) error {
 		}
 		after = m.state.ModSeq
 	}
+	if after > 0 && m.told != nil {
+		maps.DeleteFunc(m.told, func(uid domain.UID, _ FlagState) bool { return !both.Contains(uid) })
+		return r.recordFlags(ctx, m, m.told)
+	}
 	seen := make(map[domain.UID]FlagState, updateBatch)
 	flush := func() error {
 		defer clear(seen)

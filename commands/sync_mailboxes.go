@@ -19,23 +19,24 @@ type mailboxRun struct {
 	bytes  int64
 	skip   bool // nothing has moved since the checkpoint
 
-	status   domain.MailboxStatus // when it was examined
-	server   domain.UIDSet        // all UIDs there
-	known    domain.UIDSet        // stored
-	vanished domain.UIDSet        // stored and no longer there
-	come     domain.UIDSet        // not stored, in the window or newer than the checkpoint: perhaps moved here
-	todo     domain.UIDSet        // of come: to be fetched
-	retried  domain.UIDSet        // of todo: from the quarantine
-	settled  domain.UIDSet        // in quarantine, and not to be had there or stored by now
-	fresh    domain.UIDSet        // of vanished: since the look before
-	arrived  domain.UIDSet        // of come: since the look before
-	escaped  bool                 // something may have come and gone on since the look before
-	reason   string               // why messages vanished; "": nobody knows
-	short    bool                 // something was left to the next run
-	held     bool                 // what vanished was
-	stale    bool                 // listed with other numbers than before the last look
-	lookedAt int                  // the look that filled in the above; 0: none
-	early    bool                 // its newest messages were fetched before the others
+	status   domain.MailboxStatus     // when it was examined
+	server   domain.UIDSet            // all UIDs there
+	known    domain.UIDSet            // stored
+	told     map[domain.UID]FlagState // that have changed since the checkpoint; nil: not told
+	vanished domain.UIDSet            // stored and no longer there
+	come     domain.UIDSet            // not stored, in the window or newer than the checkpoint: perhaps moved here
+	todo     domain.UIDSet            // of come: to be fetched
+	retried  domain.UIDSet            // of todo: from the quarantine
+	settled  domain.UIDSet            // in quarantine, and not to be had there or stored by now
+	fresh    domain.UIDSet            // of vanished: since the look before
+	arrived  domain.UIDSet            // of come: since the look before
+	escaped  bool                     // something may have come and gone on since the look before
+	reason   string                   // why messages vanished; "": nobody knows
+	short    bool                     // something was left to the next run
+	held     bool                     // what vanished was
+	stale    bool                     // listed with other numbers than before the last look
+	lookedAt int                      // the look that filled in the above; 0: none
+	early    bool                     // its newest messages were fetched before the others
 
 	limited   domain.UIDSet // beyond the sync limit, stored or not
 	elsewhere domain.UIDSet // of the mailbox of all mail: stored in another

@@ -211,7 +211,7 @@ func TestSyncModel(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			s := &story{Rand: rand.New(rand.NewPCG(seed, 1)), world: newWorld(t, "INBOX", "Sent", "Work"), ids: map[int]domain.MessageID{}, copied: map[[32]byte]bool{}}
-			s.server.condstore = seed%4 != 1
+			s.server.condstore, s.server.qresync = seed%4 != 1, seed%4 > 1
 			failed := false
 			for round := range 12 {
 				quiet := round == 0 || s.IntN(2) == 0

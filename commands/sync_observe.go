@@ -181,17 +181,13 @@ func (r *accountRun) quarantineDue(ctx context.Context, m *mailboxRun) bool {
 // look examines a mailbox and compares the UIDs there with the stored ones.
 // UIDs are sets, never watermarks: what is not stored is fetched, whatever happened before.
 func (r *accountRun) look(ctx context.Context, m *mailboxRun) error {
-	status, err := r.conn.Examine(ctx, m.listed.Name)
-	if err != nil {
-		return err
-	}
-	server, err := r.conn.UIDs(ctx, time.Time{})
-	if err != nil {
-		return err
-	}
 	known, err := r.state.KnownUIDs(ctx, r.Journal, m.state.ID)
 	if err != nil {
 		return fmt.Errorf("known uids of mailbox %d: %w", m.state.ID, err)
+	}
+	status, server, err := r.see(ctx, m, known)
+	if err != nil {
+		return err
 	}
 	gone, come, was, from := m.vanished, m.come, m.status, m.state.UIDNext
 	m.status, m.server, m.known, m.vanished = status, server, known, nil
@@ -213,6 +209,26 @@ func (r *accountRun) look(ctx context.Context, m *mailboxRun) error {
 	m.fresh, m.arrived, m.lookedAt = m.vanished.Minus(gone), m.come.Minus(come), r.looks
 	m.escaped = was.UIDNext == 0 || len(come.Union(between(was, status)).Minus(server)) > 0
 	return nil
+}
+
+// see opens a mailbox and returns all UIDs there. If at the checkpoint all were stored, the server may tell
+// what has happened since.
+func (r *accountRun) see(ctx context.Context, m *mailboxRun, known domain.UIDSet) (domain.MailboxStatus, domain.UIDSet, error) {
+	var since domain.MailboxStatus
+	if c := m.state; c.Level && m.lookedAt == 0 && c.WindowKey == r.windowKey()+r.loginKey() {
+		since = domain.MailboxStatus{UIDValidity: c.UIDValidity, UIDNext: c.UIDNext, Messages: c.Messages, ModSeq: c.ModSeq}
+	}
+	m.told = nil
+	resumed, err := r.conn.Resume(ctx, m.listed.Name, since, known)
+	if err != nil {
+		return domain.MailboxStatus{}, nil, err
+	}
+	if resumed.Sure {
+		m.told = resumed.Flags
+		return resumed.Status, resumed.UIDs, nil
+	}
+	server, err := r.conn.UIDs(ctx, time.Time{})
+	return resumed.Status, server, err
 }
 
 // between returns the UIDs given to messages from one look to the next.

@@ -30,17 +30,23 @@ func (c *Conn) Examine(ctx context.Context, name domain.MailboxName) (domain.Mai
 	return status, nil
 }
 
-// examine sends EXAMINE, never SELECT, which would take \Recent from others.
+// examine opens a mailbox.
 func (s *session) examine(name domain.MailboxName, wire string) (domain.MailboxStatus, error) {
-	s.opened, s.box = false, box{}
-	open, option := command{"EXAMINE"}.arg(wire), ""
+	plain, option := command{"EXAMINE"}.arg(wire), ""
 	if s.has("CONDSTORE") {
 		option = " (CONDSTORE)"
 	}
-	err := s.run(slices.Clone(open).text(option), nil)
+	status, err := s.open(name, slices.Clone(plain).text(option), nil)
 	if text := refusal(err); option != "" && strings.HasPrefix(strings.ToUpper(text), "BAD") && !throttled(text) {
-		err = s.run(open, nil)
+		status, err = s.open(name, plain, nil)
 	}
+	return status, err
+}
+
+// open sends EXAMINE, never SELECT, which would take \Recent from others.
+func (s *session) open(name domain.MailboxName, examine command, take taker) (domain.MailboxStatus, error) {
+	s.opened, s.box = false, box{}
+	err := s.run(examine, take)
 	if err == nil && s.box.odd != nil {
 		err = sourceError(commands.CodeProtocolError, "The server numbers the folder with what is no number.", s.box.odd)
 	}

@@ -18,13 +18,14 @@ type session struct {
 	caps capabilities
 	tags int
 
-	name   domain.MailboxName // that is open on it
-	opened bool
-	box    box
-	moved  bool  // something in the open mailbox has moved since it was opened
-	noIdle bool  // IDLE is offered and not had
-	unread int   // answers that could not be read so far
-	doubt  error // the last of them
+	name             domain.MailboxName // that is open on it
+	opened           bool
+	box              box
+	moved            bool  // something in the open mailbox has moved since it was opened
+	noIdle           bool  // IDLE is offered and not had
+	enabled, refused bool  // QRESYNC is, or will not be
+	unread           int   // answers that could not be read so far
+	doubt            error // the last of them
 }
 
 // box is what the answers about the open mailbox have said.
@@ -175,6 +176,13 @@ func (s *session) data(a *answer, take taker) error {
 	case a.word == "EXPUNGE":
 		s.moved = true
 		s.box.Messages -= min(1, s.box.Messages)
+	case a.word == "VANISHED" && s.opened: // in place of EXPUNGE, once QRESYNC is enabled
+		gone, earlier, err := a.vanished()
+		if !earlier {
+			s.moved = true
+			s.box.Messages -= min(uint32(gone.Count()), s.box.Messages)
+		}
+		return err
 	case take != nil:
 		return take(a)
 	case a.word == "FETCH":

@@ -153,6 +153,12 @@ func (c *searchConn) Examine(_ context.Context, name domain.MailboxName) (domain
 	return c.status(name), nil
 }
 
+// Resume opens a mailbox and tells nothing else.
+func (c *searchConn) Resume(ctx context.Context, name domain.MailboxName, _ domain.MailboxStatus, _ domain.UIDSet) (commands.Resumed, error) {
+	status, err := c.Examine(ctx, name)
+	return commands.Resumed{Status: status}, err
+}
+
 // UIDs are those from 1 on.
 func (c *searchConn) UIDs(context.Context, time.Time) (domain.UIDSet, error) {
 	return domain.NewUIDSet(domain.UIDRange{Lo: 1, Hi: domain.UID(len(c.boxes[c.open]))}), nil
