@@ -38,10 +38,14 @@ type App struct {
 	CancelSync     func(context.Context, commands.CancelSync) (events.Position, error)
 	ListSyncRuns   func(context.Context, queries.ListSyncRuns) (queries.Page[queries.SyncRun], error)
 
+	AccountCoverage func(context.Context, queries.GetAccountCoverage) (queries.AccountCoverage, error)
+	CheckCoverage   func(context.Context, commands.CheckCoverage) (commands.SyncOutcome, error)
+
 	ListMessages  func(context.Context, queries.ListMessages) (queries.Page[queries.Message], error)
 	GetMessage    func(context.Context, queries.GetMessage) (queries.MessageDetail, error)
 	GetRaw        func(context.Context, queries.GetRaw) (queries.Raw, error)
 	GetAttachment func(context.Context, queries.GetAttachment) (queries.Part, error)
+	ListFolders   func(context.Context, queries.ListFolders) ([]queries.FolderCount, error)
 	GetStatistics func(context.Context, queries.GetStatistics) (queries.Statistics, error)
 	GetActivity   func(context.Context, queries.GetActivity) (queries.Activity, error)
 
@@ -49,6 +53,9 @@ type App struct {
 	GetEvent     func(context.Context, queries.GetEvent) (events.Recorded, error)
 	GetPositions func(context.Context, queries.GetPositions) (queries.Positions, error)
 	ListModels   func(context.Context, queries.ListModels) ([]queries.Model, error)
+
+	RebuildModel  func(context.Context, commands.RebuildModel) (string, error)
+	RollBackModel func(context.Context, commands.RollBackModel) (int, error)
 
 	// HashPassword returns what is stored of a password.
 	HashPassword func(password string) string

@@ -16,6 +16,7 @@ func (u *ui) funcs() template.FuncMap {
 		"path":  func(parts ...any) string { return u.path(fmt.Sprint(parts...)) },
 		"query": query, "num": grouped, "size": sizeOf, "when": u.when, "span": spanOf, "plural": plural, "initial": initial, "list": func(items ...any) []any { return items },
 		"dict": dict, "marked": func(html string) template.HTML { return template.HTML(html) }, //nolint:gosec // queries.Highlight: all text in it is escaped
+		"root": func() string { return u.opts.BasePath + "/" },
 		"join": strings.Join, "lines": mailText,
 	}
 }

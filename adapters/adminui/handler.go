@@ -53,6 +53,36 @@ func (u *ui) routes(mux *chi.Mux) {
 	post("/theme/", (*ui).setTheme)
 	get("/", (*ui).dashboard)
 	u.serverRoutes(get, post)
+	u.mailRoutes(get)
+	u.peopleRoutes(get, post)
+	get("/events/", (*ui).listEvents)
+	get("/events/newer/", (*ui).newerEvents)
+	get("/events/{position}/", (*ui).oneEvent)
+	get("/models/", admins((*ui).listModels))
+	post("/models/{name}/rebuild/", admins((*ui).rebuildModel))
+	post("/models/{name}/rollback/", admins((*ui).rollBackModel))
+}
+
+func (u *ui) mailRoutes(get func(string, handler)) {
+	get("/mail/", (*ui).listMail)
+	get("/mail/news/", (*ui).mailNews)
+	get("/mail/{id}/", (*ui).oneMessage)
+	get("/mail/{id}/frame/", (*ui).frame)
+	get("/mail/{id}/raw/", (*ui).rawMessage)
+	get("/mail/{id}/attachments/{section}/", (*ui).attachment)
+}
+
+func (u *ui) peopleRoutes(get, post func(string, handler)) {
+	get("/users/", admins((*ui).listUsers))
+	post("/users/", admins((*ui).addUser))
+	post("/users/{id}/", admins((*ui).changeUser))
+	get("/tokens/", (*ui).listTokens)
+	post("/tokens/", (*ui).createToken)
+	post("/tokens/{id}/revoke/", (*ui).revokeToken)
+	get("/profile/", (*ui).profile)
+	post("/profile/", (*ui).saveProfile)
+	post("/profile/password/", (*ui).changePassword)
+	post("/profile/sessions/", (*ui).endSessions)
 }
 
 // policy is the Content-Security-Policy of every page; the frame of a message has its own.

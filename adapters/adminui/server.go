@@ -1,6 +1,8 @@
 package adminui
 
 import (
+	"errors"
+
 	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/queries"
 )
@@ -15,6 +17,7 @@ type serverPage struct {
 	Totals  queries.Folder // sums of Folders
 	Advice  string
 	Rates   chart
+	Cover   *queries.AccountCoverage // nil: not checked yet
 }
 
 // shownRuns is how many runs a page shows.
@@ -36,6 +39,13 @@ func (u *ui) oneServer(r *request) error {
 		return err
 	}
 	if p.Folders, err = u.app.AccountFolders(r.Context(), queries.AccountFolders{Journal: r.who.Journal, Account: acc.ID}); err != nil {
+		return err
+	}
+	cover, err := u.app.AccountCoverage(r.Context(), queries.GetAccountCoverage{Journal: r.who.Journal, Account: acc.ID})
+	switch {
+	case err == nil:
+		p.Cover = &cover
+	case !errors.Is(err, domain.ErrNotFound):
 		return err
 	}
 	p.sum()

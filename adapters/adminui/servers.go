@@ -20,6 +20,7 @@ func (u *ui) serverRoutes(get, post func(string, handler)) {
 	post("/servers/{id}/edit/", (*ui).saveServer)
 	post("/servers/{id}/sync/", (*ui).syncServer)
 	post("/servers/{id}/cancel/", (*ui).cancelSync)
+	post("/servers/{id}/check/", (*ui).checkCoverage)
 	get("/servers/{id}/delete/", (*ui).confirmDelete)
 	post("/servers/{id}/delete/", (*ui).deleteServer)
 }
@@ -172,6 +173,17 @@ func (u *ui) cancelSync(r *request) error {
 		}
 	}
 	return u.redirect(r, fmt.Sprintf("/servers/%d/?done=cancelled", acc.ID))
+}
+
+func (u *ui) checkCoverage(r *request) error {
+	acc, err := u.account(r)
+	if err != nil {
+		return err
+	}
+	if _, err := u.app.CheckCoverage(r.Context(), commands.CheckCoverage{Journal: r.who.Journal, Meta: r.meta(), Account: acc.ID}); err != nil {
+		return err
+	}
+	return u.redirect(r, fmt.Sprintf("/servers/%d/?done=check", acc.ID))
 }
 
 // deletePage is what is erased with a server.

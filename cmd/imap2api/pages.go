@@ -70,7 +70,9 @@ func share(app *adminui.App, api httpapi.App) {
 	app.AddAccount, app.ChangeAccount, app.EraseAccount = api.AddAccount, api.ChangeAccount, api.EraseAccount
 	app.TestConnection, app.RequestSync, app.CancelSync, app.ListSyncRuns = api.TestConnection, api.RequestSync, api.CancelSync, api.ListSyncRuns
 	app.ListMessages, app.GetMessage, app.GetStatistics = api.ListMessages, api.GetMessage, api.GetStatistics
-	app.GetRaw, app.GetAttachment = api.GetRaw, api.GetAttachment
+	app.GetRaw, app.GetAttachment, app.ListFolders = api.GetRaw, api.GetAttachment, api.ListFolders
+	app.AccountCoverage, app.CheckCoverage = api.AccountCoverage, api.CheckCoverage
+	app.RebuildModel, app.RollBackModel = api.RebuildModel, api.RollBackModel
 	app.ListEvents, app.GetEvent, app.GetPositions, app.ListModels = api.ListEvents, api.GetEvent, api.GetPositions, api.ListModels
 	app.WaitFor, app.Grown, app.Ready = api.WaitFor, api.Grown, api.Ready
 }
