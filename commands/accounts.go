@@ -217,7 +217,7 @@ func NewEraseAccount(journal Journal, eraser Eraser) *EraseAccountHandler {
 // Handle records that the account is erased, which makes it invisible and ends its
 // syncs, and has its content removed. It returns domain.ErrStale or domain.ErrNotFound.
 func (h *EraseAccountHandler) Handle(ctx context.Context, cmd EraseAccount) (events.Position, error) {
-	scope := Scope{Journal: cmd.Journal, Append: NewAppendID(), Meta: cmd.Meta, Account: cmd.Account, CountMessages: true}
+	scope := Scope{Journal: cmd.Journal, Append: NewAppendID(), Meta: cmd.Meta, Account: cmd.Account, CountMessages: true, Webhooks: true}
 	pos, err := h.journal.Update(ctx, scope, func(s State) (Decision, error) {
 		if s.Account == nil {
 			return Decision{}, domain.ErrNotFound
@@ -226,7 +226,9 @@ func (h *EraseAccountHandler) Handle(ctx context.Context, cmd EraseAccount) (eve
 			return Decision{}, domain.ErrStale
 		}
 		erased := events.AccountErased{Account: cmd.Account, Messages: s.Account.Messages}
-		return Decision{Events: []events.Event{erased}, Rows: []Row{DequeueRow{Account: cmd.Account}}}, nil
+		d := Decision{Events: []events.Event{erased}, Rows: []Row{DequeueRow{Account: cmd.Account}}}
+		d.forgetAccount(s.Webhooks, cmd.Account)
+		return d, nil
 	})
 	if err != nil {
 		return 0, fmt.Errorf("erase account %d: %w", cmd.Account, err)

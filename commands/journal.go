@@ -68,6 +68,7 @@ type Scope struct {
 	User          domain.UserID                      // whose User to load
 	CountMessages bool                               // of Account: fill in AccountState.Messages
 	Tokens        bool                               // all tokens of the journal's user
+	Webhooks      bool                               // all webhooks of the journal's user
 }
 
 // State is what the log says of a Scope.
@@ -79,6 +80,7 @@ type State struct {
 	Threads   []domain.IndexedNode // of the lookup; Thread is the surviving id
 	User      *User
 	Tokens    []Token
+	Webhooks  []Webhook
 }
 
 // AccountState is an account as decisions need it.
@@ -186,6 +188,19 @@ type (
 	}
 	// SessionGoneRow removes a session.
 	SessionGoneRow struct{ Hash []byte }
+	// WebhookRow inserts a webhook, or sets all of one that is there.
+	WebhookRow struct{ Webhook }
+	// WebhookSecretRow sets the sealed secret of a webhook; the one before signs too until OldUntil.
+	WebhookSecretRow struct {
+		Webhook  domain.WebhookID
+		Sealed   []byte
+		Hint     string // what may be shown of the secret
+		OldUntil time.Time
+	}
+	// WebhookGoneRow removes a webhook. Nothing of its deliveries is sent any more.
+	WebhookGoneRow struct{ ID domain.WebhookID }
+	// CancelDeliveriesRow cancels what is still to be sent to a webhook.
+	CancelDeliveriesRow struct{ Webhook domain.WebhookID }
 )
 
 func (CheckpointRow) row()  {}
@@ -201,3 +216,8 @@ func (TokenRow) row()       {}
 func (TokenGoneRow) row()   {}
 func (SessionRow) row()     {}
 func (SessionGoneRow) row() {}
+
+func (WebhookRow) row()          {}
+func (WebhookSecretRow) row()    {}
+func (WebhookGoneRow) row()      {}
+func (CancelDeliveriesRow) row() {}

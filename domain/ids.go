@@ -20,6 +20,10 @@ type (
 	SyncID int64
 	// TokenID names an API token.
 	TokenID int64
+	// WebhookID names a webhook.
+	WebhookID int64
+	// DeliveryID names one event, or test, for one webhook.
+	DeliveryID int64
 )
 
 // String returns the form that clients see: thread-17.
@@ -37,6 +41,7 @@ const (
 	IDSync    IDKind = "sync"
 	IDToken   IDKind = "token"
 	IDUser    IDKind = "user"
+	IDWebhook IDKind = "webhook"
 )
 
 // Protocol numbers of RFC 9051 section 2.3.1 and RFC 7162.

@@ -42,6 +42,12 @@ var decoders = map[Type][]func(Unmarshal, []byte) (Event, error){
 	TypeUserErased:      {decode[UserErased]},
 	TypeModelRebuilt:    {decode[ModelRebuilt]},
 	TypeModelRolledBack: {decode[ModelRolledBack]},
+
+	TypeWebhookAdded:         {decode[WebhookAdded]},
+	TypeWebhookChanged:       {decode[WebhookChanged]},
+	TypeWebhookRemoved:       {decode[WebhookRemoved]},
+	TypeWebhookSecretRotated: {decode[WebhookSecretRotated]},
+	TypeWebhookDisabled:      {decode[WebhookDisabled]},
 }
 
 // Unmarshal reads JSON into what v points to. It accepts what Unmarshal of

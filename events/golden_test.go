@@ -43,6 +43,10 @@ func examples() []Event {
 		Total: 7, Warnings: []string{`There is no folder "x".`},
 	}
 	flags := []domain.Flag{"$Junk", domain.FlagSeen}
+	filter := WebhookFilter{
+		Host: "hooks.crm.example", Types: []string{"email.*", "sync.failed"}, Accounts: []domain.AccountID{3},
+		Folders: []domain.MailboxName{"INBOX"}, Backfill: true, Active: true,
+	}
 	return []Event{
 		AccountAdded{Account: 3, Settings: settings},
 		AccountChanged{Account: 3, Version: 2, Settings: settings, Changed: []string{"name", "password"}},
@@ -90,6 +94,11 @@ func examples() []Event {
 				UIDs: "4411,4415", LastError: "NO [SERVERBUG] internal error", NextAt: &at,
 			}},
 		},
+		WebhookAdded{Webhook: 5, Filter: filter},
+		WebhookChanged{Webhook: 5, Version: 2, Filter: filter, Changed: []string{"folders"}},
+		WebhookRemoved{Webhook: 5},
+		WebhookSecretRotated{Webhook: 5, OldUntil: at},
+		WebhookDisabled{Webhook: 5, Reason: DisabledByFailures, FailingSince: &at},
 	}
 }
 
@@ -187,6 +196,8 @@ func TestStreams(t *testing.T) {
 		TypeTokenRevoked: {StreamToken, 12}, TypeLoggedIn: {StreamUser, 1}, TypeLoginFailed: {StreamUser, 1}, TypeUserAdded: {StreamUser, 1},
 		TypeUserChanged: {StreamUser, 1}, TypeUserDisabled: {StreamUser, 1}, TypeUserErased: {StreamUser, 1},
 		TypeCoverageChecked: {StreamMailbox, 5}, TypeModelRebuilt: {StreamModel, 6}, TypeModelRolledBack: {StreamModel, 5},
+		TypeWebhookAdded: {StreamWebhook, 5}, TypeWebhookChanged: {StreamWebhook, 5}, TypeWebhookRemoved: {StreamWebhook, 5},
+		TypeWebhookSecretRotated: {StreamWebhook, 5}, TypeWebhookDisabled: {StreamWebhook, 5},
 	}
 	got := map[Type]Stream{}
 	for _, e := range examples() {

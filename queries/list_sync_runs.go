@@ -47,19 +47,26 @@ func (h *ListSyncRunsHandler) byCursor(ctx context.Context, q ListSyncRuns) (Pag
 	if err != nil {
 		return Page[SyncRun]{}, fmt.Errorf("list sync runs of account %d: %w", q.Account, err)
 	}
-	more := len(runs) > q.Size
+	return idPage(runs, q.Paging, func(r SyncRun) int64 { return int64(r.Sync) }), nil
+}
+
+// idPage makes a page by cursor of a list that is ordered by id, newest first, and has one item more than
+// the page if it goes on.
+func idPage[T any](items []T, p Paging, id func(T) int64) Page[T] {
+	more := len(items) > p.Size
+	backward := p.Cursor != nil && p.Cursor.Backward
 	switch {
 	case more && backward:
-		runs = runs[1:]
+		items = items[1:]
 	case more:
-		runs = runs[:q.Size]
+		items = items[:p.Size]
 	}
-	page := Page[SyncRun]{Items: slices.Clip(runs)}
-	if len(runs) > 0 && (more || backward) {
-		page.Next = &Cursor{ID: int64(runs[len(runs)-1].Sync)}
+	page := Page[T]{Items: slices.Clip(items)}
+	if len(items) > 0 && (more || backward) {
+		page.Next = &Cursor{ID: id(items[len(items)-1])}
 	}
-	if len(runs) > 0 && q.Cursor != nil && (more || !backward) {
-		page.Previous = &Cursor{ID: int64(runs[0].Sync), Backward: true}
+	if len(items) > 0 && p.Cursor != nil && (more || !backward) {
+		page.Previous = &Cursor{ID: id(items[0]), Backward: true}
 	}
-	return page, nil
+	return page
 }

@@ -26,9 +26,11 @@ const (
 SELECT position, attempts, coalesce((SELECT j.position FROM log.journals j WHERE j.journal_id = $1), 0)
 FROM log.checkpoints WHERE journal_id = $1 AND projection = $2 AND generation = $3 FOR UPDATE`
 
+	// A reaction has no generations: it goes by the number 0.
 	firstCheckpoint = `
 INSERT INTO log.checkpoints (journal_id, projection, generation, updated_at)
-SELECT $1, projection, generation, clock_timestamp() FROM log.generations WHERE projection = $2 AND generation = $3
+SELECT $1, $2, $3, clock_timestamp()
+WHERE $3::int = 0 OR EXISTS (SELECT FROM log.generations WHERE projection = $2 AND generation = $3)
 ON CONFLICT DO NOTHING`
 
 	// A read model follows from the log, so a crash may take the last moment of it:

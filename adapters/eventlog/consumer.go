@@ -36,6 +36,8 @@ type ConsumerOptions struct {
 	// Shards is how many journals each generation works on at once; 0: the number
 	// of CPUs.
 	Shards int
+	// Reactions follow the log beside the tasks.
+	Reactions []Reaction
 	// Observe, if set, is told of each journal that was brought up to date, or not.
 	Observe func(projection string, took time.Duration, err error)
 }
@@ -92,21 +94,13 @@ func (c *Consumer) Run(ctx context.Context) error {
 	for _, t := range c.tasks {
 		g.Go(func() error { return c.keep(ctx, t) })
 	}
+	for _, r := range c.opts.Reactions {
+		g.Go(func() error { return c.follow(ctx, r.task(), r.place()) })
+	}
 	if err := g.Wait(); err != nil && ctx.Err() == nil {
 		return err
 	}
 	return nil
-}
-
-// retryStopped lets what stopped before this program started be tried at once:
-// it may have been mended.
-func (c *Consumer) retryStopped(ctx context.Context) error {
-	names, versions := c.log.models.of(nil)
-	_, err := c.log.pool.Exec(ctx, `
-UPDATE log.checkpoints c SET next_retry_at = NULL FROM log.generations g
-JOIN unnest($1::text[], $2::int[]) p(projection, version) ON p.projection = g.projection AND p.version = g.version
-WHERE c.projection = g.projection AND c.generation = g.generation AND c.attempts > 0`, names, versions)
-	return err
 }
 
 // dispatch hands hints to the shards.

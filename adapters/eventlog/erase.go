@@ -191,6 +191,12 @@ func (l *Log) eraseState(ctx context.Context, e erasure) error {
 		} {
 			b.Queue(q, e.Journal, e.Account)
 		}
+		for _, q := range []string{eraseAttempts, eraseDeliveries} {
+			b.Queue(q, e.Journal, e.Account, e.By)
+		}
+		if e.Account == 0 {
+			b.Queue(eraseSubscriptions, e.Journal)
+		}
 		return tx.SendBatch(ctx, b).Close()
 	})
 	if err != nil {

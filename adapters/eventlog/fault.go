@@ -64,3 +64,18 @@ WHERE journal_id = $1 AND projection = $2 AND generation = $3 AND position = $4
 RETURNING extract(epoch FROM next_retry_at - clock_timestamp())::float8`
 
 const maxFailureText = 2000 // octets of last_error
+
+// retryStopped lets what stopped before this program started be tried at once:
+// it may have been mended.
+func (c *Consumer) retryStopped(ctx context.Context) error {
+	names, versions := c.log.models.of(nil)
+	_, err := c.log.pool.Exec(ctx, `
+UPDATE log.checkpoints c SET next_retry_at = NULL FROM log.generations g
+JOIN unnest($1::text[], $2::int[]) p(projection, version) ON p.projection = g.projection AND p.version = g.version
+WHERE c.projection = g.projection AND c.generation = g.generation AND c.attempts > 0`, names, versions)
+	if err != nil {
+		return err
+	}
+	_, err = c.log.pool.Exec(ctx, `UPDATE log.checkpoints SET next_retry_at = NULL WHERE generation = 0 AND attempts > 0`)
+	return err
+}

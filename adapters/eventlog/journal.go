@@ -34,6 +34,7 @@ var sequences = map[domain.IDKind]string{
 	domain.IDSync:    "state.sync_ids",
 	domain.IDToken:   "state.token_ids",
 	domain.IDUser:    "state.user_ids",
+	domain.IDWebhook: "state.webhook_ids",
 }
 
 const nextIDs = `SELECT nextval($1::text::regclass) FROM generate_series(1, $2::bigint)`

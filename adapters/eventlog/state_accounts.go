@@ -58,6 +58,7 @@ func (fx *effects) foldAccount(pos events.Position, event events.Event) {
 		fx.queue(eraseUser, int64(pos), fx.at)
 		fx.queue(eraseTokens)
 		fx.queue(eraseSessions)
+		fx.queue(eraseWebhooks)
 		fx.erasedBy = (*int64)(&pos)
 	}
 }

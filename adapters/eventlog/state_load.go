@@ -65,6 +65,7 @@ func load(ctx context.Context, conn *pgx.Conn, scope commands.Scope) (*loaded, e
 	l.queueMailboxes(b, scope)
 	l.queueThreads(b, scope)
 	l.queueUser(b, scope)
+	l.queueWebhooks(b, scope)
 	if err := conn.SendBatch(ctx, b).Close(); err != nil {
 		return nil, fmt.Errorf("lock and load: %w", err)
 	}

@@ -24,6 +24,7 @@ type rowSet struct {
 	tokensGone  []commands.TokenGoneRow
 	sessions    []commands.SessionRow
 	ended       []commands.SessionGoneRow
+	webhooks    []commands.Row // of all kinds, in order
 }
 
 func rowsByType(rows []commands.Row) (s rowSet) {
@@ -55,6 +56,8 @@ func rowsByType(rows []commands.Row) (s rowSet) {
 			s.sessions = append(s.sessions, r)
 		case commands.SessionGoneRow:
 			s.ended = append(s.ended, r)
+		default:
+			s.webhooks = append(s.webhooks, r)
 		}
 	}
 	return s
@@ -88,6 +91,7 @@ func queueRows(b *pgx.Batch, scope commands.Scope, at time.Time, rows []commands
 	w.tokens(s.tokens)
 	w.endSessions(s.ended)
 	w.sessions(s.sessions)
+	w.webhooks(s.webhooks)
 }
 
 const saveCheckpoints = `

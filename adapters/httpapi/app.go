@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/imap2api/imap2api/commands"
+	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/events"
 	"github.com/imap2api/imap2api/queries"
 )
@@ -48,6 +49,20 @@ type App struct {
 	ListEvents   func(context.Context, queries.ListEvents) (queries.EventPage, error)
 	GetEvent     func(context.Context, queries.GetEvent) (events.Recorded, error)
 	GetPositions func(context.Context, queries.GetPositions) (queries.Positions, error)
+
+	ListWebhooks        func(context.Context, queries.ListWebhooks) (queries.Page[queries.Webhook], error)
+	GetWebhook          func(context.Context, queries.GetWebhook) (queries.Webhook, error)
+	CreateWebhook       func(context.Context, commands.CreateWebhook) (commands.WebhookCreated, error)
+	ChangeWebhook       func(context.Context, commands.ChangeWebhook) (events.Position, error)
+	RemoveWebhook       func(context.Context, commands.RemoveWebhook) (events.Position, error)
+	RotateWebhookSecret func(context.Context, commands.RotateWebhookSecret) (commands.SecretRotated, error)
+	TestWebhook         func(context.Context, commands.TestWebhook) (commands.Attempt, error)
+	RecoverWebhook      func(context.Context, commands.RecoverWebhook) (int, error)
+	ListDeliveries      func(context.Context, queries.ListDeliveries) (queries.Page[queries.Delivery], error)
+	GetDelivery         func(context.Context, queries.GetDelivery) (queries.DeliveryDetail, error)
+	Redeliver           func(context.Context, commands.Redeliver) (domain.DeliveryID, error)
+	// CheckTarget judges the URL of a webhook. It returns a *domain.FieldError.
+	CheckTarget func(url string) error
 
 	ListUsers  func(context.Context, queries.ListUsers) ([]queries.User, error)
 	ListModels func(context.Context, queries.ListModels) ([]queries.Model, error)

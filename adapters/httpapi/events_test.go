@@ -112,7 +112,7 @@ func TestListEvents(t *testing.T) {
 	wants(t, get("/api/events/?after=2"), 200, `{"next":null,"previous":null,"latest_position":3,"results":[`+testEvent(3)+`]}`)
 	wants(t, get("/api/events/?after=3"), 200, `{"next":null,"previous":null,"latest_position":3,"results":[]}`)
 	wants(t, get("/api/events/?ordering=-position&page_size=1"), 200, `{"next":"`+base+`before=3&ordering=-position&page_size=1","previous":null,"latest_position":3,"results":[`+testEvent(3)+`]}`)
-	wants(t, get("/api/events/?type=webhook.created"), 200, `{"next":null,"previous":null,"latest_position":3,"results":[]}`)
+	wants(t, get("/api/events/?type=webhook.test"), 200, `{"next":null,"previous":null,"latest_position":3,"results":[]}`)
 	wants(t, get("/api/events/?type=email.received&category=sync"), 200, `{"next":null,"previous":null,"latest_position":3,"results":[]}`)
 	wants(t, get("/api/events/2/"), 200, testEvent(2))
 	wants(t, get("/api/events/4/"), 404, notFound)

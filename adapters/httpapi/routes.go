@@ -89,7 +89,7 @@ func post(h handler) map[string]handler { return map[string]handler{http.MethodP
 // table returns all routes. A static segment wins over a parameter.
 func table() []*route {
 	var out []*route
-	for _, part := range [][]*route{generalRoutes(), accountRoutes(), mailRoutes(), eventRoutes()} {
+	for _, part := range [][]*route{generalRoutes(), accountRoutes(), mailRoutes(), eventRoutes(), webhookRoutes()} {
 		out = append(out, part...)
 	}
 	return out
@@ -167,5 +167,23 @@ func eventRoutes() []*route {
 		{path: streamPath, name: "Event Stream", about: "Server-sent events.", methods: get((*api).streamEvents)},
 		{path: "events/{position}/", name: "Event Instance", about: "One event.", methods: get((*api).getEvent)},
 		{path: "event-types/", name: "Event Type List", about: "All types of events.", methods: get((*api).listEventTypes)},
+	}
+}
+
+func webhookRoutes() []*route {
+	return []*route{
+		{path: "webhooks/", name: "Webhook List", about: "Webhooks.", methods: map[string]handler{
+			http.MethodGet: (*api).listWebhooks, http.MethodPost: (*api).createWebhook,
+		}},
+		{path: "webhooks/{id}/", name: "Webhook Instance", about: "One webhook.", methods: map[string]handler{
+			http.MethodGet: (*api).getWebhook, http.MethodPut: (*api).changeWebhook,
+			http.MethodPatch: (*api).changeWebhook, http.MethodDelete: (*api).deleteWebhook,
+		}},
+		{path: "webhooks/{id}/rotate-secret/", name: "Rotate Secret", about: "A new secret.", methods: post((*api).rotateSecret)},
+		{path: "webhooks/{id}/test/", name: "Test Webhook", about: "Sends sample data, at once.", methods: post((*api).testWebhook)},
+		{path: "webhooks/{id}/recover/", name: "Recover", about: "Sends what was missed.", methods: post((*api).recoverWebhook)},
+		{path: "webhooks/{id}/deliveries/", name: "Delivery List", about: "Events for a webhook.", methods: get((*api).listDeliveries)},
+		{path: "webhooks/{id}/deliveries/{delivery_id}/", name: "Delivery Instance", about: "One delivery, with its attempts.", methods: get((*api).getDelivery)},
+		{path: "webhooks/{id}/deliveries/{delivery_id}/redeliver/", name: "Redeliver", about: "One more attempt, now.", methods: post((*api).redeliver)},
 	}
 }

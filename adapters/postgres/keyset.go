@@ -181,6 +181,16 @@ func (s *Secrets) SealPassword(journal events.JournalID, acc domain.AccountID, p
 	return s.Seal([]byte(password), accountAAD(journal, acc))
 }
 
+// webhookAAD binds a secret to the row it is in.
+func webhookAAD(journal events.JournalID, id domain.WebhookID) []byte {
+	return fmt.Appendf(nil, "webhook/%d/%d", journal, id)
+}
+
+// SealWebhookSecret seals the secret of a webhook; it can be opened for that webhook only.
+func (s *Secrets) SealWebhookSecret(journal events.JournalID, id domain.WebhookID, secret string) ([]byte, error) {
+	return s.Seal([]byte(secret), webhookAAD(journal, id))
+}
+
 // LoginToken returns the login token of a user, 40 hex digits, the same each time
 // for a generation (api.md section 16).
 func (s *Secrets) LoginToken(user domain.UserID, generation int) string {

@@ -77,7 +77,7 @@ func statementsOf(t *testing.T, except ...string) map[string]string {
 }
 
 // fragments begin like a statement and are part of others.
-var fragments = map[string]bool{"allRuns": true, "runColumns": true}
+var fragments = map[string]bool{"allRuns": true, "runColumns": true, "insertAttempt": true, "deliveryColumns": true}
 
 func textOf(exprs map[string]ast.Expr, e ast.Expr) string {
 	switch e := e.(type) {

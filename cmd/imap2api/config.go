@@ -49,11 +49,12 @@ type config struct {
 	metricsToken                     string
 	docsEnabled                      bool
 	webhookNetworks                  string
-	webhookHTTP                      bool
+	webhookHTTP                      string
 
 	limits           struct{ user, anonymous, gmail httpapi.Limit }
 	level            slog.Level
 	blocked, trusted []netip.Prefix
+	webhookAllowed   []netip.Prefix
 }
 
 // register names every setting once: -help, the environment and the file are made of this.
@@ -91,8 +92,8 @@ func (c *config) register(fs *flag.FlagSet) {
 	fs.StringVar(&c.imapCAFile, "imap-ca-file", "", "PEM file of further certificate authorities for mail servers")
 	fs.StringVar(&c.metricsToken, "metrics-token", "", "token of /metrics; unset: only for loopback")
 	fs.BoolVar(&c.docsEnabled, "docs-enabled", true, "serve the OpenAPI document and its page")
-	fs.StringVar(&c.webhookNetworks, "webhook-allowed-networks", "", "reserved for webhooks: private networks they may reach")
-	fs.BoolVar(&c.webhookHTTP, "webhook-allow-http", false, "reserved for webhooks: allow http")
+	fs.StringVar(&c.webhookNetworks, "webhook-allowed-networks", "", "networks that webhooks may reach although they are private or the like, comma-separated")
+	fs.StringVar(&c.webhookHTTP, "webhook-allow-http", "", "webhooks may go by plain HTTP; unset: in development")
 }
 
 // parse reads the settings of a command, and its own flags that own registers.
@@ -161,6 +162,7 @@ func (c *config) validate() error {
 		fault("search", "meilisearch needs meilisearch-url")
 	}
 	oneOf("require-https", strings.ToLower(c.requireHTTPS), "", "true", "false")
+	oneOf("webhook-allow-http", strings.ToLower(c.webhookHTTP), "", "true", "false")
 	if err := c.level.UnmarshalText([]byte(c.logLevel)); err != nil {
 		fault("log-level", "%q is none of debug, info, warn, error", c.logLevel)
 	}
@@ -189,7 +191,7 @@ func (c *config) validate() error {
 	}
 	c.blocked = networks("imap-blocked-networks", c.blockedNetworks)
 	c.trusted = networks("trusted-proxies", c.trustedProxies)
-	networks("webhook-allowed-networks", c.webhookNetworks)
+	c.webhookAllowed = networks("webhook-allowed-networks", c.webhookNetworks)
 	if c.maxBody < 1024 {
 		fault("max-body-bytes", "must be at least 1024")
 	}
@@ -257,6 +259,14 @@ func (c *config) https() bool {
 		return c.env == "production"
 	}
 	return strings.EqualFold(c.requireHTTPS, "true")
+}
+
+// allowsPlainWebhooks reports whether webhooks may go by plain HTTP.
+func (c *config) allowsPlainWebhooks() bool {
+	if c.webhookHTTP == "" {
+		return c.env == "development"
+	}
+	return strings.EqualFold(c.webhookHTTP, "true")
 }
 
 // keyFile returns where the secret key is.

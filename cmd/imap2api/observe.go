@@ -23,6 +23,8 @@ type metrics struct {
 	stopped  *prometheus.GaugeVec
 	coverage coverageMetrics
 	watches  watchMetrics
+	webhooks *webhookMetrics
+	lags     webhookLags
 	models   func(context.Context, queries.ListModels) ([]queries.Model, error)
 }
 
@@ -43,6 +45,7 @@ func newMetrics() *metrics {
 		}, []string{"projection"}),
 	}
 	m.coverage, m.watches = newCoverageMetrics(m.registry), newWatchMetrics(m.registry)
+	m.webhooks = newWebhookMetrics(m.registry)
 	m.registry.MustRegister(m.handlers, m.catchUps, m.lag, m.stopped,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -58,6 +61,9 @@ func (m *metrics) text(ctx context.Context) ([]byte, error) {
 		}
 	}
 	m.watches.show(ctx)
+	if lags, err := m.lags(ctx, queries.ListWebhookLags{}); err == nil {
+		m.webhooks.show(lags)
+	}
 	families, err := m.registry.Gather()
 	if err != nil {
 		return nil, fmt.Errorf("gather metrics: %w", err)

@@ -70,7 +70,7 @@ func runServe(ctx context.Context, in *invocation) error {
 		}
 	}
 	if db.private != nil { // nobody else can be at work
-		if err := s.queue.FreeLeases(ctx); err != nil {
+		if err := errors.Join(s.queue.FreeLeases(ctx), s.webhooks.queue.FreeClaims(ctx)); err != nil {
 			return err
 		}
 	}
@@ -176,6 +176,8 @@ func (s *system) start(ctx context.Context, running *sync.WaitGroup, does func(r
 	if s.sample != nil {
 		running.Go(func() { s.runSample(ctx) })
 	}
+	running.Go(func() { s.webhooks.deliverer.Run(ctx) })
+	running.Go(func() { s.sweepDeliveries(ctx) })
 	return failed
 }
 

@@ -67,6 +67,7 @@ type system struct {
 	limits     *httpapi.Limits
 	traffic    *traffic
 	sample     *sampleserver.Server // nil: no demonstration
+	webhooks   *webhooks
 
 	mail      *postgres.MailReader
 	search    *postgres.SearchReader
@@ -125,6 +126,8 @@ func build(c *config, db *database, log *slog.Logger) (*system, error) {
 	s.accounts = postgres.NewAccountReader(db.pool, s.tasks[2].Version)
 	s.metrics.watches.all = s.watches.All
 	s.metrics.models = queries.NewListModels(s.events).Handle
+	s.buildWebhooks()
+	s.metrics.lags = queries.NewListWebhookLags(s.webhooks.reader).Handle
 	return s, nil
 }
 
@@ -165,6 +168,7 @@ func certificates(file string) (*x509.CertPool, error) {
 func (s *system) consumer() *eventlog.Consumer {
 	return eventlog.NewConsumer(s.events, s.tasks, eventlog.ConsumerOptions{
 		Shards: s.config.projectionShards, Observe: s.metrics.caughtUp,
+		Reactions: []eventlog.Reaction{s.webhooks.reaction(s.events)},
 	})
 }
 
@@ -205,6 +209,7 @@ func (s *system) app() httpapi.App {
 	s.wireMail(&app)
 	s.wireEvents(&app)
 	app.Gmail = s.gmail()
+	s.wireWebhooks(&app)
 	return app
 }
 

@@ -77,7 +77,29 @@ func configOf(e events.Event, base string) any {
 	case events.ModelRolledBack:
 		return rolledBackData{e.Model, e.Generation}
 	}
+	return webhookOf(e, base)
+}
+
+// webhookOf returns the data of events of webhooks.
+func webhookOf(e events.Event, base string) any {
+	named := func(id domain.WebhookID) webhookData { return webhookData{id, link(base, "webhooks/", int64(id), "/")} }
+	switch e := e.(type) {
+	case events.WebhookAdded:
+		return webhookFilterData{named(e.Webhook), filterOf(e.Filter)}
+	case events.WebhookChanged:
+		return webhookUpdatedData{webhookFilterData{named(e.Webhook), filterOf(e.Filter)}, orEmpty(e.Changed)}
+	case events.WebhookRemoved:
+		return named(e.Webhook)
+	case events.WebhookSecretRotated:
+		return webhookRotatedData{named(e.Webhook), Stamp(e.OldUntil)}
+	case events.WebhookDisabled:
+		return webhookDisabledData{named(e.Webhook), e.Reason, StampOrNil(e.FailingSince)}
+	}
 	return nil
+}
+
+func filterOf(f events.WebhookFilter) filterData {
+	return filterData{f.Host, orEmpty(f.Types), orEmpty(f.Accounts), orEmpty(f.Folders), f.Backfill, f.Active}
 }
 
 func orEmpty[T any](list []T) []T {

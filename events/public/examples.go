@@ -78,6 +78,10 @@ var (
 	exampleReset  = resetData{Account: 3, Folder: "INBOX", OldUIDValidity: 1699999999, UIDValidity: 1741080000, Kept: 1200, Received: 4}
 )
 
+var exampleFilter = events.WebhookFilter{
+	Host: "hooks.crm.example", Types: []string{"email.received", "sync.failed"}, Accounts: []domain.AccountID{3}, Active: true,
+}
+
 var (
 	exampleServer = serverData{3, exampleBase + "imap-servers/3/", "Office", "imap.example.org", "ann@example.org"}
 
@@ -86,6 +90,9 @@ var (
 	exampleGrant           = grantData{3, exampleBase + "imap-servers/3/", "Private", "google", "2025-03-04T13:00:02.309911Z", &events.SyncError{Code: "needs_reauthorization", Message: "The provider no longer accepts the stored sign-in."}}
 	exampleGrantBack       = grantData{3, exampleBase + "imap-servers/3/", "Private", "google", "2025-03-04T13:20:40.101202Z", nil}
 	exampleWebhook         = webhookData{5, exampleBase + "webhooks/5/"}
+	exampleWebhookCreated  = webhookFilterData{exampleWebhook, filterOf(exampleFilter)}
+	exampleWebhookUpdated  = webhookUpdatedData{exampleWebhookCreated, []string{"event_types"}}
+	exampleWebhookRotated  = webhookRotatedData{exampleWebhook, "2025-03-05T09:00:00Z"}
 	exampleWebhookDisabled = webhookDisabledData{exampleWebhook, "failures", ptr(Timestamp("2025-02-27T09:00:00Z"))}
 	exampleWebhookTest     = webhookTestData{true, "Hello from imap2api."}
 	exampleToken           = tokenData{12, exampleBase + "tokens/12/", "CRM import", "api", []string{"read"}, []domain.AccountID{3}, nil}

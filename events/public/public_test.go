@@ -63,6 +63,11 @@ func samples() []events.Event {
 			Account: 3, Mailbox: 2, Sync: 55, Name: "INBOX",
 			CoverageCounts: events.CoverageCounts{OnServer: 9, Stored: 4, Excluded: 2, Quarantined: 1, Erased: 1, Missing: 1},
 		},
+		events.WebhookAdded{Webhook: 5, Filter: events.WebhookFilter{Host: "hooks.crm.example", Active: true}},
+		events.WebhookChanged{Webhook: 5, Version: 2, Filter: exampleFilter, Changed: []string{"imap_servers"}},
+		events.WebhookRemoved{Webhook: 5},
+		events.WebhookSecretRotated{Webhook: 5, OldUntil: at("2025-03-05T09:00:00.5Z")},
+		events.WebhookDisabled{Webhook: 5, Reason: events.DisabledByGone, FailingSince: ptr(at("2025-03-04T09:00:00Z"))},
 	}
 }
 
@@ -145,7 +150,7 @@ func TestStored(t *testing.T) {
 		n     int
 		known bool
 	}{
-		"email.*": {4, true}, "sync.*": {4, true}, "webhook.created": {0, true}, "webhook.*": {0, true}, "email.sent": {0, false},
+		"email.*": {4, true}, "sync.*": {4, true}, "webhook.created": {1, true}, "webhook.*": {5, true}, "webhook.test": {0, true}, "email.sent": {0, false},
 		"*": {0, false}, "ema*": {0, false}, "": {0, false}, "email.": {0, false}, ".*": {0, false},
 	} {
 		if got, known := Stored(name); len(got) != want.n || known != want.known {

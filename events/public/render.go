@@ -103,6 +103,9 @@ func marshal(v any) []byte {
 	return b.Bytes()[:b.Len()-1]
 }
 
+// MessageID returns the webhook-id of an event (webhooks.md 4).
+func MessageID(event [16]byte) string { return "msg_" + ID(event) }
+
 // crockford is the alphabet of ULIDs.
 const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 

@@ -163,8 +163,28 @@ type (
 		Error    *events.SyncError `json:"error"`
 	}
 	webhookData struct {
-		ID  int64  `json:"id"`
-		URL string `json:"url"`
+		ID  domain.WebhookID `json:"id"`
+		URL string           `json:"url"`
+	}
+	filterData struct {
+		Host            string               `json:"host"`
+		EventTypes      []string             `json:"event_types"`
+		Accounts        []domain.AccountID   `json:"imap_servers"`
+		Folders         []domain.MailboxName `json:"folders"`
+		IncludeBackfill bool                 `json:"include_backfill"`
+		IsActive        bool                 `json:"is_active"`
+	}
+	webhookFilterData struct {
+		webhookData
+		filterData
+	}
+	webhookUpdatedData struct {
+		webhookFilterData
+		Changed []string `json:"changed"`
+	}
+	webhookRotatedData struct {
+		webhookData
+		OldSecretValidUntil Timestamp `json:"old_secret_valid_until"`
 	}
 	webhookDisabledData struct {
 		webhookData

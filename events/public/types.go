@@ -49,12 +49,12 @@ var kinds = []kind{
 	{"imap_server.deleted", events.TypeAccountErased, Config, true, "An IMAP server and its content were removed.", exampleServerDeleted},
 	{"imap_server.needs_reauthorization", "", Config, true, "The OAuth 2.0 grant is gone.", exampleGrant},
 	{"imap_server.reauthorized", "", Config, true, "The OAuth 2.0 grant is back.", exampleGrantBack},
-	{"webhook.disabled", "", Delivery, true, "A webhook was switched off automatically.", exampleWebhookDisabled},
+	{"webhook.disabled", events.TypeWebhookDisabled, Delivery, true, "A webhook was switched off automatically.", exampleWebhookDisabled},
 	{"webhook.test", "", Delivery, false, "A test of a webhook.", exampleWebhookTest},
-	{"webhook.created", "", Config, false, "A webhook was added.", exampleWebhook},
-	{"webhook.updated", "", Config, false, "A webhook changed.", exampleWebhook},
-	{"webhook.deleted", "", Config, false, "A webhook was removed.", exampleWebhook},
-	{"webhook.secret_rotated", "", Config, false, "A webhook has a new secret.", exampleWebhook},
+	{"webhook.created", events.TypeWebhookAdded, Config, false, "A webhook was added.", exampleWebhookCreated},
+	{"webhook.updated", events.TypeWebhookChanged, Config, false, "A webhook changed.", exampleWebhookUpdated},
+	{"webhook.deleted", events.TypeWebhookRemoved, Config, false, "A webhook was removed.", exampleWebhook},
+	{"webhook.secret_rotated", events.TypeWebhookSecretRotated, Config, false, "A webhook has a new secret.", exampleWebhookRotated},
 	{"token.created", events.TypeTokenCreated, Security, false, "An API token exists.", exampleToken},
 	{"token.revoked", events.TypeTokenRevoked, Security, false, "An API token is void.", exampleTokenRevoked},
 	{"auth.login", events.TypeLoggedIn, Security, false, "A user signed in.", exampleLogin},
@@ -111,6 +111,23 @@ func Stored(name string) (types []events.Type, known bool) {
 		}
 	}
 	return types, known
+}
+
+// IsDeliverable reports whether webhooks may get events of a stored type.
+func IsDeliverable(t events.Type) bool {
+	k := byStored[t]
+	return k != nil && k.deliverable
+}
+
+// Deliverable returns the stored types that webhooks may get.
+func Deliverable() []events.Type {
+	var out []events.Type
+	for _, k := range kinds {
+		if k.deliverable && k.stored != "" {
+			out = append(out, k.stored)
+		}
+	}
+	return out
 }
 
 // InCategory returns the stored types of a category.
