@@ -2,8 +2,9 @@
 # install.sh run|test|acceptance|search - install what is missing on this machine, as far as that is permitted.
 #
 #   run         Postgres; without it the program fetches its own
-#   test        Postgres, Dovecot, openssl, zstd, Chromium and a C compiler for the race detector
-#   acceptance  what test needs, and Python 3 for the acceptance kit
+#   test        Postgres, Dovecot, openssl, zstd, Chromium, a C compiler for the race detector, and Google's clients of the
+#               Gmail API for Node and Python, in bin/gmail-clients
+#   acceptance  what test needs, for the acceptance kit
 #   search      what test needs, and what search is compared with: notmuch, mbsync, SQLite by Python 3
 #
 # Says nothing and does nothing when all is there. Installs as root or by `sudo -n` with apt, dnf or apk, with brew as
@@ -14,7 +15,7 @@ set -euo pipefail
 purpose=${1:-}
 case $purpose in
   run | test | acceptance | search) ;;
-  *) sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 
 have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/usr/local/sbin/$1" ]; }
@@ -34,6 +35,28 @@ have_postgres() {
 
 have_chromium() { have chromium || have chromium-browser || have google-chrome || [ -d "/Applications/Google Chrome.app" ]; }
 
+have_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
+
+# Google's own clients, as the tests name them, for this checkout alone.
+clients() {
+  local from to
+  [ "$purpose" != run ] || return 0
+  from=$(dirname "$0")/../cmd/imap2api/testdata/gmail
+  to=$(dirname "$0")/../bin/gmail-clients
+  if have npm && ! cmp -s "$from/node/package-lock.json" "$to/node/done"; then
+    echo "install: @googleapis/gmail for Node" >&2
+    rm -rf "$to/node" && mkdir -p "$to/node" && cp "$from"/node/package*.json "$to/node/"
+    (cd "$to/node" && npm ci --silent --no-audit --no-fund --ignore-scripts) && cp "$from/node/package-lock.json" "$to/node/done" ||
+      echo "install: npm could not install it" >&2
+  fi
+  if have_venv && ! cmp -s "$from/python/requirements.txt" "$to/python/done"; then
+    echo "install: google-api-python-client for Python" >&2
+    rm -rf "$to/python" && python3 -m venv "$to/python" &&
+      "$to/python/bin/pip" install --quiet --disable-pip-version-check -r "$from/python/requirements.txt" &&
+      cp "$from/python/requirements.txt" "$to/python/done" || echo "install: pip could not install it" >&2
+  fi
+}
+
 missing=()
 have_postgres || missing+=(postgres)
 if [ "$purpose" != run ]; then
@@ -42,13 +65,17 @@ if [ "$purpose" != run ]; then
   have zstd || missing+=(zstd)
   have_chromium || missing+=(chromium)
   have gcc || have cc || missing+=(compiler)
+  have npm || missing+=(npm)
+  have_venv || missing+=(python)
 fi
-if [ "$purpose" = acceptance ] || [ "$purpose" = search ]; then have python3 || missing+=(python); fi
 if [ "$purpose" = search ]; then
   have notmuch || missing+=(notmuch)
   have mbsync || missing+=(isync)
 fi
-[ ${#missing[@]} -gt 0 ] || exit 0
+if [ ${#missing[@]} = 0 ]; then
+  clients
+  exit 0
+fi
 
 manager=
 for m in apt-get dnf apk brew; do
@@ -69,7 +96,11 @@ package() {
     apt-get:postgres) echo postgresql ;;
     apt-get:dovecot) echo dovecot-imapd ;;
     apt-get:compiler) echo gcc libc6-dev ;;
-    apt-get:python | brew:python) echo python3 ;;
+    apt-get:python) echo python3-venv ;;
+    brew:python) echo python3 ;;
+    apt-get:npm | apk:npm) echo nodejs npm ;;
+    dnf:npm) echo nodejs-npm ;;
+    brew:npm) echo node ;;
     dnf:postgres) echo postgresql-server ;;
     dnf:compiler) echo gcc ;;
     apk:postgres) echo postgresql ;;
@@ -136,3 +167,4 @@ if [ $done = no ]; then
   echo "install: $manager could not install ${packages[*]}:" >&2
   tail -n 5 "$log" >&2
 fi
+clients
