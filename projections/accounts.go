@@ -3,6 +3,7 @@ package projections
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/imap2api/imap2api/domain"
@@ -16,12 +17,14 @@ import (
 var Accounts = Projection[AccountStore]{
 	Name:    "accounts",
 	Version: 2,
-	Handles: []events.Type{
-		events.TypeAccountAdded, events.TypeAccountChanged,
-		events.TypeSyncStarted, events.TypeSyncCompleted, events.TypeSyncFailed,
-		events.TypeCoverageChecked, events.TypeMailboxRemoved,
-	},
-	Apply: applyAccounts,
+	Handles: slices.Concat(accountEvents, []events.Type{events.TypeCoverageChecked, events.TypeMailboxRemoved}),
+	Apply:   applyAccounts,
+}
+
+// accountEvents are those that change an account: of itself and of its syncs.
+var accountEvents = []events.Type{
+	events.TypeAccountAdded, events.TypeAccountChanged,
+	events.TypeSyncStarted, events.TypeSyncCompleted, events.TypeSyncFailed,
 }
 
 // Account is one row of account.
@@ -61,15 +64,7 @@ type AccountStore interface {
 
 // applyAccounts loads the rows that the batch touches, folds and saves them.
 func applyAccounts(ctx context.Context, store AccountStore, batch []events.Recorded) error {
-	var ids []domain.AccountID
-	seen := map[domain.AccountID]bool{}
-	for _, rec := range batch {
-		if !seen[rec.Account] {
-			seen[rec.Account] = true
-			ids = append(ids, rec.Account)
-		}
-	}
-	accounts, runs, err := store.Load(ctx, ids)
+	accounts, runs, err := store.Load(ctx, accountsIn(batch))
 	if err != nil {
 		return fmt.Errorf("load accounts: %w", err)
 	}
@@ -82,6 +77,17 @@ func applyAccounts(ctx context.Context, store AccountStore, batch []events.Recor
 		return fmt.Errorf("save accounts: %w", err)
 	}
 	return nil
+}
+
+// accountsIn returns the accounts that events of accounts and syncs are about.
+func accountsIn(batch []events.Recorded) []domain.AccountID {
+	var out []domain.AccountID
+	for _, rec := range batch {
+		if slices.Contains(accountEvents, rec.Type) && !slices.Contains(out, rec.Account) {
+			out = append(out, rec.Account)
+		}
+	}
+	return out
 }
 
 // evolveAccounts is the fold.

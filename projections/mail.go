@@ -213,6 +213,15 @@ func (f *mailFold) evolve(rec events.Recorded, reread map[[32]byte]*domain.Conte
 }
 
 func (f *mailFold) fetched(rec events.Recorded, e events.MessageFetched, reread map[[32]byte]*domain.Content, parser int) {
+	m := messageOf(rec, e, reread, parser)
+	f.rows[e.ID] = m
+	f.changed[e.ID] = true
+	f.threads[m.Thread] = true
+	f.tally(m, 1)
+}
+
+// messageOf is the row of a message that was fetched: summed up anew if another parser did it.
+func messageOf(rec events.Recorded, e events.MessageFetched, reread map[[32]byte]*domain.Content, parser int) *Message {
 	m := &Message{
 		ID: e.ID, Account: e.Account, Mailbox: e.Mailbox, Folder: e.Folder, Thread: e.Thread, MsgID: e.MsgID,
 		SHA256: e.SHA256, Size: e.Size, Flags: e.Flags, InternalDate: e.InternalDate,
@@ -222,10 +231,7 @@ func (f *mailFold) fetched(rec events.Recorded, e events.MessageFetched, reread 
 	if c := reread[[32]byte(e.SHA256)]; e.Parser != parser && c != nil {
 		m.Summary, m.MsgID, m.Parser = events.Summarise(c, e.InternalDate), events.MsgIDOf(c), parser
 	}
-	f.rows[e.ID] = m
-	f.changed[e.ID] = true
-	f.threads[m.Thread] = true
-	f.tally(m, 1)
+	return m
 }
 
 func (f *mailFold) change(rec events.Recorded, id domain.MessageID, set func(*Message)) {

@@ -320,4 +320,5 @@ var models = map[string]struct {
 	"accounts": {Accounts.Handles, func() model {
 		return &accountRows{map[domain.AccountID]Account{}, map[domain.SyncID]SyncRun{}, map[domain.MailboxKey]MailboxCoverage{}}
 	}},
+	"history": {History(nil).Handles, func() model { return &historyRows{} }},
 }

@@ -38,10 +38,15 @@ type SyncProgress struct {
 	MessagesTotal, MessagesDone   int
 }
 
-// AccountReader reads the accounts read model, and with it the queue of runs.
-type AccountReader interface {
+// AccountsByID reads accounts.
+type AccountsByID interface {
 	// Accounts returns all accounts of a journal, by id; only those in ids unless it is nil.
 	Accounts(ctx context.Context, journal events.JournalID, ids []domain.AccountID) ([]Account, error)
+}
+
+// AccountReader reads the accounts read model, and with it the queue of runs.
+type AccountReader interface {
+	AccountsByID
 	// SyncRuns returns runs of an account, newest first: at most limit with an id below
 	// before (0: from the newest) or, if after is not 0, the oldest with an id above it,
 	// still newest first. status and trigger limit them if not "".
@@ -83,10 +88,10 @@ type GetAccount struct {
 }
 
 // GetAccountHandler answers GetAccount.
-type GetAccountHandler struct{ accounts AccountReader }
+type GetAccountHandler struct{ accounts AccountsByID }
 
 // NewGetAccount returns the handler.
-func NewGetAccount(accounts AccountReader) *GetAccountHandler { return &GetAccountHandler{accounts} }
+func NewGetAccount(accounts AccountsByID) *GetAccountHandler { return &GetAccountHandler{accounts} }
 
 // Handle answers q. It returns domain.ErrNotFound.
 func (h *GetAccountHandler) Handle(ctx context.Context, q GetAccount) (Account, error) {

@@ -34,25 +34,27 @@ type Folder struct {
 	UIDValidity domain.UIDValidity
 }
 
-// MailboxReader reads the mailboxes read model.
-type MailboxReader interface {
+// FolderCounter counts the messages of folders.
+type FolderCounter interface {
 	// FolderCounts answers ListFolders.
 	FolderCounts(ctx context.Context, q ListFolders) ([]FolderCount, error)
+}
+
+// MailboxReader reads the mailboxes read model.
+type MailboxReader interface {
 	// Folders returns all folders of an account, by name.
 	Folders(ctx context.Context, journal events.JournalID, acc domain.AccountID) ([]Folder, error)
 }
 
 // ListFoldersHandler answers ListFolders.
-type ListFoldersHandler struct{ mailboxes MailboxReader }
+type ListFoldersHandler struct{ folders FolderCounter }
 
 // NewListFolders returns the handler.
-func NewListFolders(mailboxes MailboxReader) *ListFoldersHandler {
-	return &ListFoldersHandler{mailboxes}
-}
+func NewListFolders(folders FolderCounter) *ListFoldersHandler { return &ListFoldersHandler{folders} }
 
 // Handle answers q.
 func (h *ListFoldersHandler) Handle(ctx context.Context, q ListFolders) ([]FolderCount, error) {
-	out, err := h.mailboxes.FolderCounts(ctx, q)
+	out, err := h.folders.FolderCounts(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("list folders of journal %d: %w", q.Journal, err)
 	}

@@ -130,6 +130,16 @@ func (l *Log) moments(ctx context.Context, q *queries.ListEvents) error {
 	return nil
 }
 
+// PositionAt returns the position of the last event of a journal that was recorded at a moment or
+// before it; 0 if there is none.
+func (l *Log) PositionAt(ctx context.Context, journal events.JournalID, at time.Time) (events.Position, error) {
+	pos, err := l.before(ctx, journal, at, true)
+	if err != nil {
+		return 0, fmt.Errorf("find moment: %w", err)
+	}
+	return pos, nil
+}
+
 // before returns the position of the last event of a journal that was recorded before
 // a moment, or at it if inclusive; 0 if there is none.
 func (l *Log) before(ctx context.Context, journal events.JournalID, at time.Time, inclusive bool) (events.Position, error) {

@@ -125,7 +125,7 @@ func (m *ReadModel[S]) heal(ctx context.Context, version int) error {
 // slots are those that a journal of a task needs one of to be brought up to date.
 func (c *Consumer) slots(task projections.Task, long bool) chan struct{} {
 	switch {
-	case c.log.models.isAside(task.Name):
+	case c.log.models.isOutside(task.Name):
 		return c.outside
 	case long:
 		return c.long

@@ -27,8 +27,10 @@ type ModelOptions[S projections.Store] struct {
 	// NewStore returns the store of one journal in one transaction, whose search
 	// path is the schema of the generation.
 	NewStore func(tx pgx.Tx, journal events.JournalID) S
+	// Aside: no command waits for the model, and the program is ready without it; Reach waits for it by name.
+	Aside bool
 	// Outside is where the rows are, if not in Tables: generations are then compared by the
-	// number of rows, the store asks PlaceIn, and no command or reader waits for the model.
+	// number of rows, the store asks PlaceIn, and the model is Aside.
 	Outside Outside
 }
 
@@ -45,7 +47,7 @@ type ReadModel[S projections.Store] struct {
 // NewReadModel returns the read model of a projection in the database of l.
 func NewReadModel[S projections.Store](l *Log, opts ModelOptions[S]) *ReadModel[S] {
 	m := &ReadModel[S]{log: l, opts: opts}
-	l.models.keep(opts.Name, m, opts.Outside != nil)
+	l.models.keep(opts.Name, m, opts.Aside, opts.Outside != nil)
 	return m
 }
 

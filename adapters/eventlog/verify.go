@@ -22,7 +22,7 @@ type VerifyOptions struct {
 	// Journals are those to look at; nil: all.
 	Journals []events.JournalID
 	// Heads are ends of chains printed earlier, which must still be in them.
-	Heads []Head
+	Heads []events.Head
 	// Tasks are the read models to build again and compare.
 	Tasks []projections.Task
 	// Progress, if set, is told now and then how many events are done, of how many.
@@ -68,36 +68,12 @@ type Summary struct {
 	Took        time.Duration
 }
 
-// Head is the end of a chain: it stands for all that is before it.
-type Head struct {
-	Journal  events.JournalID
-	Position events.Position
-	Link     events.Hash
-}
-
 const headsQuery = `
 SELECT journal_id, position, link, recorded_at FROM log.journals WHERE $1::bigint[] IS NULL OR journal_id = ANY ($1) ORDER BY journal_id`
 
-// Heads returns the ends of all chains, by journal: to be kept elsewhere, since who
-// can write to the database could write a whole new chain.
-func (l *Log) Heads(ctx context.Context) ([]Head, error) {
-	all, err := l.journalEnds(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]Head, len(all))
-	for i, h := range all {
-		out[i] = h.Head
-	}
-	return out, nil
-}
-
-type journalEnd struct {
-	Head
-	at time.Time
-}
-
-func (l *Log) journalEnds(ctx context.Context, journals []events.JournalID) ([]journalEnd, error) {
+// Heads returns the ends of the chains of the journals named, of all for none, by journal: to be
+// signed and kept elsewhere, since who can write to the database could write a whole new chain.
+func (l *Log) Heads(ctx context.Context, journals ...events.JournalID) ([]events.Head, error) {
 	var ids []int64
 	for _, j := range journals {
 		ids = append(ids, int64(j))
@@ -106,9 +82,9 @@ func (l *Log) journalEnds(ctx context.Context, journals []events.JournalID) ([]j
 	if err != nil {
 		return nil, fmt.Errorf("read heads: %w", translate(err))
 	}
-	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (h journalEnd, err error) {
+	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (h events.Head, err error) {
 		var link []byte
-		if err = row.Scan((*int64)(&h.Journal), (*int64)(&h.Position), &link, &h.at); err == nil && len(link) == len(h.Link) {
+		if err = row.Scan((*int64)(&h.Journal), (*int64)(&h.Position), &link, &h.RecordedAt); err == nil && len(link) == len(h.Link) {
 			h.Link = events.Hash(link)
 		}
 		return h, err
@@ -143,7 +119,7 @@ const tellEvery = 100 * time.Millisecond
 // The error is of the database or of ctx: damage is in the findings and the summary.
 func (l *Log) Verify(ctx context.Context, opts VerifyOptions) (Summary, error) {
 	begin := time.Now()
-	heads, err := l.journalEnds(ctx, opts.Journals)
+	heads, err := l.Heads(ctx, opts.Journals...)
 	if err != nil {
 		return Summary{}, err
 	}
@@ -154,7 +130,7 @@ func (l *Log) Verify(ctx context.Context, opts VerifyOptions) (Summary, error) {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(cap(v.slots))
 	// The longest first, so that none is left alone at the end.
-	slices.SortStableFunc(heads, func(a, b journalEnd) int { return int(b.Position - a.Position) })
+	slices.SortStableFunc(heads, func(a, b events.Head) int { return int(b.Position - a.Position) })
 	for _, h := range heads {
 		g.Go(func() error { return v.journal(gctx, h) })
 	}
@@ -173,7 +149,7 @@ func (l *Log) Verify(ctx context.Context, opts VerifyOptions) (Summary, error) {
 }
 
 // journal verifies one journal up to its head, and tells what it found.
-func (v *verifier) journal(ctx context.Context, h journalEnd) error {
+func (v *verifier) journal(ctx context.Context, h events.Head) error {
 	c := &chainCheck{verifier: v, head: h}
 	err := errors.Join(c.walk(ctx), c.ends(ctx), c.raws(ctx))
 	v.tell(c.findings)

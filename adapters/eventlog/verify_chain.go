@@ -27,7 +27,7 @@ FROM log.events WHERE journal_id = $1 AND position > $2 AND position <= $3 ORDER
 // chainCheck verifies the chain of one journal.
 type chainCheck struct {
 	*verifier
-	head   journalEnd
+	head   events.Head
 	erased erased
 
 	mu       sync.Mutex
@@ -101,7 +101,7 @@ func (c *chainCheck) walk(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if before.Last != c.head.Position || before.link != c.head.Link || before.Last > 0 && !before.RecordedAt.Equal(c.head.at) {
+	if before.Last != c.head.Position || before.link != c.head.Link || before.Last > 0 && !before.RecordedAt.Equal(c.head.RecordedAt) {
 		c.damage(c.head.Position, 0, "the head does not agree with the last commit, which ends at %d", before.Last)
 	}
 	return nil

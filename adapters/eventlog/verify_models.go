@@ -25,7 +25,7 @@ type scratcher interface {
 }
 
 // readModels builds the read models of each journal again and compares rows.
-func (v *verifier) readModels(ctx context.Context, heads []journalEnd) error {
+func (v *verifier) readModels(ctx context.Context, heads []events.Head) error {
 	for _, task := range v.opts.Tasks {
 		m := v.log.models.scratcher(task.Name)
 		if m == nil {
@@ -38,7 +38,7 @@ func (v *verifier) readModels(ctx context.Context, heads []journalEnd) error {
 	return nil
 }
 
-func (v *verifier) readModel(ctx context.Context, task projections.Task, m scratcher, heads []journalEnd) (err error) {
+func (v *verifier) readModel(ctx context.Context, task projections.Task, m scratcher, heads []events.Head) (err error) {
 	gens, err := task.Generations(ctx)
 	if err != nil {
 		return err

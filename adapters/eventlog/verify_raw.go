@@ -23,7 +23,7 @@ SELECT n.i FROM unnest($2::bytea[]) WITH ORDINALITY n(sha256, i)
 WHERE NOT EXISTS (SELECT FROM raw.messages m WHERE m.journal_id = $1 AND m.sha256 = n.sha256)`
 
 	rawsQuery = `
-SELECT sha256, size, codec, data FROM raw.messages
+SELECT sha256, size, codec, key_id, data FROM raw.messages
 WHERE journal_id = $1 AND sha256 > $2 AND location IS NULL ORDER BY sha256 LIMIT 100`
 
 	endsQuery = `
@@ -105,13 +105,17 @@ func (c *chainCheck) rawPage(ctx context.Context, dec *zstd.Decoder, after []byt
 			data  pgtype.DriverBytes // of the row only
 			size  int64
 			codec int16
+			key   int16
 		)
 		last = nil
-		if err := rows.Scan(&last, &size, &codec, &data); err != nil {
+		if err := rows.Scan(&last, &size, &codec, &key, &data); err != nil {
 			return nil, err
 		}
 		if err := checkRaw(dec, last, size, codec, data); err != nil {
 			c.damage(0, 0, "raw message %s: %v", hex.EncodeToString(last), err)
+		}
+		if key != 0 { // none is encrypted
+			c.damage(0, 0, "raw message %s: key %d is unknown", hex.EncodeToString(last), key)
 		}
 		c.verifier.raws.Add(1)
 	}
@@ -184,7 +188,7 @@ func (c *chainCheck) ends(ctx context.Context) error {
 }
 
 // earlier verifies that an end of the chain that was printed earlier is still in it.
-func (c *chainCheck) earlier(ctx context.Context, h Head) error {
+func (c *chainCheck) earlier(ctx context.Context, h events.Head) error {
 	if h.Position == 0 {
 		return nil
 	}

@@ -20,15 +20,19 @@ const (
 
 // models knows the projections of this program.
 type models struct {
-	mu    sync.Mutex
-	tasks map[string]projections.Task
-	kept  map[string]scratcher // the read models themselves
-	aside map[string]bool      // those that nobody waits for
-	subs  map[chan struct{}]struct{}
+	mu      sync.Mutex
+	tasks   map[string]projections.Task
+	kept    map[string]scratcher // the read models themselves
+	aside   map[string]bool      // those that nobody waits for
+	outside map[string]bool      // those whose rows are not in Postgres
+	subs    map[chan struct{}]struct{}
 }
 
 func newModels() *models {
-	return &models{tasks: map[string]projections.Task{}, kept: map[string]scratcher{}, aside: map[string]bool{}, subs: map[chan struct{}]struct{}{}}
+	return &models{
+		tasks: map[string]projections.Task{}, kept: map[string]scratcher{}, aside: map[string]bool{}, outside: map[string]bool{},
+		subs: map[chan struct{}]struct{}{},
+	}
 }
 
 // subscribe sends to the channel when generations came or went in this process.
@@ -78,17 +82,17 @@ func (m *models) task(name string) (projections.Task, error) {
 	return t, nil
 }
 
-func (m *models) keep(name string, model scratcher, aside bool) {
+func (m *models) keep(name string, model scratcher, aside, outside bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.kept[name], m.aside[name] = model, aside
+	m.kept[name], m.aside[name], m.outside[name] = model, aside || outside, outside
 }
 
-// isAside reports whether nobody waits for a read model.
-func (m *models) isAside(name string) bool {
+// isOutside reports whether the rows of a read model are not in Postgres.
+func (m *models) isOutside(name string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.aside[name]
+	return m.outside[name]
 }
 
 func (m *models) heal(ctx context.Context, name string, version int) error {

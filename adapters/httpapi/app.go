@@ -10,8 +10,19 @@ import (
 	"github.com/imap2api/imap2api/queries"
 )
 
+// Views are the queries that are also answered as of a moment.
+type Views struct {
+	GetAccount    func(context.Context, queries.GetAccount) (queries.Account, error)
+	ListMessages  func(context.Context, queries.ListMessages) (queries.Page[queries.Message], error)
+	GetMessage    func(context.Context, queries.GetMessage) (queries.MessageDetail, error)
+	GetThread     func(context.Context, queries.GetThread) (queries.Thread, error)
+	ListFolders   func(context.Context, queries.ListFolders) ([]queries.FolderCount, error)
+	GetStatistics func(context.Context, queries.GetStatistics) (queries.Statistics, error)
+}
+
 // App is what the API drives: one function for each command and query.
 type App struct {
+	Views
 	Authenticate func(context.Context, queries.Authenticate) (queries.Principal, error)
 	LogIn        func(context.Context, commands.LogIn) (string, error)
 
@@ -22,7 +33,6 @@ type App struct {
 	RevokeToken func(context.Context, commands.RevokeToken) (events.Position, error)
 
 	ListAccounts   func(context.Context, queries.ListAccounts) (queries.Page[queries.Account], error)
-	GetAccount     func(context.Context, queries.GetAccount) (queries.Account, error)
 	AddAccount     func(context.Context, commands.AddAccount) (commands.AccountRecorded, error)
 	ChangeAccount  func(context.Context, commands.ChangeAccount) (events.Position, error)
 	EraseAccount   func(context.Context, commands.EraseAccount) (events.Position, error)
@@ -38,17 +48,17 @@ type App struct {
 	AccountCoverage func(context.Context, queries.GetAccountCoverage) (queries.AccountCoverage, error)
 	CheckCoverage   func(context.Context, commands.CheckCoverage) (commands.SyncOutcome, error)
 
-	ListMessages  func(context.Context, queries.ListMessages) (queries.Page[queries.Message], error)
-	GetMessage    func(context.Context, queries.GetMessage) (queries.MessageDetail, error)
-	GetThread     func(context.Context, queries.GetThread) (queries.Thread, error)
 	GetRaw        func(context.Context, queries.GetRaw) (queries.Raw, error)
 	GetAttachment func(context.Context, queries.GetAttachment) (queries.Part, error)
-	ListFolders   func(context.Context, queries.ListFolders) ([]queries.FolderCount, error)
-	GetStatistics func(context.Context, queries.GetStatistics) (queries.Statistics, error)
+
+	// FindMoment and AsOf answer what is asked as of a moment (api.md 10.7).
+	FindMoment func(context.Context, queries.FindMoment) (events.Position, error)
+	AsOf       func(events.Position) Views
 
 	ListEvents   func(context.Context, queries.ListEvents) (queries.EventPage, error)
 	GetEvent     func(context.Context, queries.GetEvent) (events.Recorded, error)
 	GetPositions func(context.Context, queries.GetPositions) (queries.Positions, error)
+	GetHead      func(context.Context, queries.GetHead) (events.SignedHead, error)
 
 	ListWebhooks        func(context.Context, queries.ListWebhooks) (queries.Page[queries.Webhook], error)
 	GetWebhook          func(context.Context, queries.GetWebhook) (queries.Webhook, error)

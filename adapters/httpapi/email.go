@@ -127,18 +127,27 @@ func htmlOf(text string, form func(string) string) string {
 	return form(text)
 }
 
+// emailOfPath returns the message that the path names. It returns domain.ErrNotFound.
 func (a *api) emailOfPath(r *request, thread int) (queries.MessageDetail, error) {
+	return a.emailIn(r, a.app.Views, thread)
+}
+
+func (a *api) emailIn(r *request, views Views, thread int) (queries.MessageDetail, error) {
 	id, err := r.pathID("id")
 	if err != nil {
 		return queries.MessageDetail{}, err
 	}
-	return a.app.GetMessage(r.Context(), queries.GetMessage{
+	return views.GetMessage(r.Context(), queries.GetMessage{
 		Journal: r.who.Journal, Accounts: r.accounts(), ID: domain.MessageID(id), Thread: thread,
 	})
 }
 
 func (a *api) getEmail(r *request) (response, error) {
-	m, err := a.emailOfPath(r, maxThreadEmails)
+	views, err := a.views(r)
+	if err != nil {
+		return response{}, err
+	}
+	m, err := a.emailIn(r, views, maxThreadEmails)
 	if err != nil {
 		return response{}, err
 	}
@@ -178,7 +187,11 @@ func (a *api) emailThread(r *request) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	t, err := a.app.GetThread(r.Context(), queries.GetThread{
+	views, err := a.views(r)
+	if err != nil {
+		return response{}, err
+	}
+	t, err := views.GetThread(r.Context(), queries.GetThread{
 		Journal: r.who.Journal, Accounts: r.accounts(), ID: domain.MessageID(id), Limit: maxThread,
 	})
 	if err != nil {

@@ -90,11 +90,15 @@ func (a *api) emails(r *request, f *filters, byThread bool) (response, error) {
 	if err := f.faults.err(); err != nil {
 		return response{}, err
 	}
+	views, err := a.viewsOfList(r, q)
+	if err != nil {
+		return response{}, err
+	}
 	list := r.binding("emails/" + strconv.FormatBool(byThread))
 	if q.Paging, err = r.paging(list); err != nil {
 		return response{}, err
 	}
-	page, err := a.app.ListMessages(r.Context(), q)
+	page, err := views.ListMessages(r.Context(), q)
 	if err != nil {
 		return response{}, err
 	}
@@ -105,6 +109,14 @@ func (a *api) emails(r *request, f *filters, byThread bool) (response, error) {
 		return listOfPage(r, q.Paging, list, page, threadRowOf), nil
 	}
 	return listOfPage(r, q.Paging, list, page, emailOf), nil
+}
+
+// viewsOfList returns what answers a list of emails. The engines know what is now.
+func (a *api) viewsOfList(r *request, q queries.ListMessages) (Views, error) {
+	if r.get("as_of") != "" && strings.TrimSpace(q.Query) != "" {
+		return Views{}, invalid("q", msgSearchAsOf)
+	}
+	return a.views(r)
 }
 
 // readListMessages reads the parameters of api.md 9.5.
@@ -156,7 +168,11 @@ func (a *api) listFolders(r *request) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	folders, err := a.app.ListFolders(r.Context(), queries.ListFolders{Journal: r.who.Journal, Accounts: accounts})
+	views, err := a.views(r)
+	if err != nil {
+		return response{}, err
+	}
+	folders, err := views.ListFolders(r.Context(), queries.ListFolders{Journal: r.who.Journal, Accounts: accounts})
 	if err != nil {
 		return response{}, err
 	}
@@ -200,7 +216,11 @@ func (a *api) statistics(r *request) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	s, err := a.app.GetStatistics(r.Context(), queries.GetStatistics{Journal: r.who.Journal, Accounts: accounts})
+	views, err := a.views(r)
+	if err != nil {
+		return response{}, err
+	}
+	s, err := views.GetStatistics(r.Context(), queries.GetStatistics{Journal: r.who.Journal, Accounts: accounts})
 	if err != nil {
 		return response{}, err
 	}

@@ -241,6 +241,24 @@ func (a *api) getEvent(r *request) (response, error) {
 	return response{raw: public.Render(rec, r.base())}, nil
 }
 
+// eventHead is a signed statement of the end of the journal: who keeps it can prove later that what is
+// before it was not rewritten.
+func (a *api) eventHead(r *request) (response, error) {
+	f := filters{r: r}
+	var q eventQuery
+	if err := a.readJournal(r, &f, &q); err != nil {
+		return response{}, err
+	}
+	if err := f.faults.err(); err != nil {
+		return response{}, err
+	}
+	head, err := a.app.GetHead(r.Context(), queries.GetHead{Journal: q.Journal})
+	if err != nil {
+		return response{}, err
+	}
+	return response{raw: public.RenderHead(head)}, nil
+}
+
 // eventTypeJSON describes a type of event.
 type eventTypeJSON struct {
 	Type        string          `json:"type"`

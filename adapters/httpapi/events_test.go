@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"context"
+	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/events"
+	"github.com/imap2api/imap2api/events/public"
 	"github.com/imap2api/imap2api/queries"
 )
 
@@ -250,5 +253,30 @@ func TestEventTypes(t *testing.T) {
 		if !strings.Contains(res.body, want) {
 			t.Errorf("%s is not in %s", want, res.body)
 		}
+	}
+}
+
+// TestEventHead: a statement holds for whoever has the answer, and its journal is asked for as any other.
+func TestEventHead(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	w.GetHead = func(_ context.Context, q queries.GetHead) (events.SignedHead, error) {
+		return events.Sign(events.Head{Journal: q.Journal, Position: 7, Link: events.FirstLink(q.Journal), RecordedAt: testNow}, key), nil
+	}
+	h := w.handler(w.options())
+	res := do(t, h, call{method: "GET", path: "/api/events/head/", token: "ann"})
+	head, err := public.ParseHead([]byte(res.body))
+	if err != nil || head.Journal != 1 || head.Position != 7 || !head.RecordedAt.Equal(testNow) {
+		t.Errorf("%+v, %v: %s", head, err, res.body)
+	}
+	for _, change := range [][2]string{{`"position":7`, `"position":8`}, {`"link":"`, `"link":"00`}, {`journal 1`, `journal 2`}} {
+		if _, err := public.ParseHead([]byte(strings.Replace(res.body, change[0], change[1], 1))); !errors.Is(err, public.ErrSignature) {
+			t.Errorf("%s in place of %s: %v", change[1], change[0], err)
+		}
+	}
+	wants(t, do(t, h, call{method: "GET", path: "/api/events/head/?user=system", token: "ann"}), 403, `{"detail":"You do not have permission to perform this action."}`)
+	if got := object(t, do(t, h, call{method: "GET", path: "/api/events/head/?user=system", token: "root"}))["journal"]; got != 0.0 {
+		t.Errorf("of system: journal %v", got)
 	}
 }

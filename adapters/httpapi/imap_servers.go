@@ -84,18 +84,27 @@ func (a *api) listServers(r *request) (response, error) {
 }
 
 // serverOfPath returns the account that the path names. It returns domain.ErrNotFound.
-func (a *api) serverOfPath(r *request) (queries.Account, error) {
+func (a *api) serverOfPath(r *request) (queries.Account, error) { return a.serverIn(r, a.app.Views) }
+
+func (a *api) serverIn(r *request, views Views) (queries.Account, error) {
 	id, err := r.pathID("id")
 	if err != nil {
 		return queries.Account{}, err
 	}
-	return a.app.GetAccount(r.Context(), queries.GetAccount{Journal: r.who.Journal, Accounts: r.accounts(), ID: domain.AccountID(id)})
+	return views.GetAccount(r.Context(), queries.GetAccount{Journal: r.who.Journal, Accounts: r.accounts(), ID: domain.AccountID(id)})
 }
 
 func (a *api) getServer(r *request) (response, error) {
-	acc, err := a.serverOfPath(r)
+	views, err := a.views(r)
 	if err != nil {
 		return response{}, err
+	}
+	acc, err := a.serverIn(r, views)
+	if err != nil {
+		return response{}, err
+	}
+	if r.get("as_of") != "" { // the tag is what If-Match names: only of what is now
+		return response{body: serverOf(acc)}, nil
 	}
 	return response{body: serverOf(acc), tag: serverTag(acc)}, nil
 }

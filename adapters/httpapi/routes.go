@@ -165,6 +165,7 @@ func eventRoutes() []*route {
 	return []*route{
 		{path: "events/", name: "Event List", about: "The event log.", methods: get((*api).listEvents)},
 		{path: streamPath, name: "Event Stream", about: "Server-sent events.", methods: get((*api).streamEvents)},
+		{path: "events/head/", name: "Event Head", about: "A signed statement of the end of the journal.", methods: get((*api).eventHead)},
 		{path: "events/{position}/", name: "Event Instance", about: "One event.", methods: get((*api).getEvent)},
 		{path: "event-types/", name: "Event Type List", about: "All types of events.", methods: get((*api).listEventTypes)},
 	}

@@ -43,6 +43,7 @@ var schemas = map[string][]string{
 	"mailboxes": {postgres.MailboxesTables, postgres.MailboxesIndexes},
 	"accounts":  {postgres.AccountsTables, postgres.AccountsIndexes},
 	"search":    {postgres.SearchTables, postgres.SearchIndexes},
+	"history":   {postgres.HistoryTables, postgres.HistoryIndexes},
 }
 
 // lexer is what the program hands over.

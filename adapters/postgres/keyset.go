@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -33,8 +34,9 @@ type keyFile struct {
 // Secrets seals secrets and makes login tokens with the keys of one file.
 // Nothing of it is ever printed.
 type Secrets struct {
-	aead tink.AEAD
-	prf  *prf.Set
+	aead    tink.AEAD
+	prf     *prf.Set
+	signing ed25519.PrivateKey // made of the primary key of prf
 }
 
 // OpenKeyset reads the file of keys, or makes it, with mode 0600, if there is none. It
@@ -97,8 +99,22 @@ func readKeyset(b []byte) (*Secrets, error) {
 	if s.prf, err = prf.NewPRFSet(tokens); err != nil {
 		return nil, fmt.Errorf("token keys: %w", err)
 	}
+	seed, err := s.prf.ComputePrimaryPRF([]byte(signingInput), ed25519.SeedSize)
+	if err != nil {
+		return nil, fmt.Errorf("token keys: %w", err)
+	}
+	s.signing = ed25519.NewKeyFromSeed(seed)
 	return s, nil
 }
+
+// signingInput is what the key that signs statements is made of, under the key of the tokens.
+const signingInput = "head-statements|ed25519|1"
+
+// SignHead states the end of a journal.
+func (s *Secrets) SignHead(head events.Head) events.SignedHead { return events.Sign(head, s.signing) }
+
+// SigningKey returns the public key that statements are signed for.
+func (s *Secrets) SigningKey() ed25519.PublicKey { return s.signing.Public().(ed25519.PublicKey) }
 
 // makeKeyset writes new keys. A file that another program has made meanwhile stays.
 func makeKeyset(path string) error {

@@ -57,6 +57,7 @@ type messageList struct {
 	desc     []bool          // of keys
 	search   *documentSearch // nil: none
 	steps    int             // of a walk that tests no more messages; 0: none
+	past     bool            // as of a moment: nothing is kept but the messages
 }
 
 func newMessageList(f queries.MessageFilter, byThread bool, order []queries.Order) (*messageList, error) {
@@ -100,11 +101,13 @@ func (l *messageList) free() bool {
 
 // rare reports whether the list's statements are too many to be kept prepared.
 func (l *messageList) rare() bool {
-	return l.free() || !l.byDate()
+	return l.past || l.free() || !l.byDate()
 }
 
 // latest reports whether the newest message of each thread is the one that the thread's row names.
-func (l *messageList) latest() bool { return l.byThread && !l.free() && l.filter.Folders == nil }
+func (l *messageList) latest() bool {
+	return l.byThread && !l.past && !l.free() && l.filter.Folders == nil
+}
 
 const (
 	countMessages = "SELECT count(*) FROM "
@@ -124,7 +127,7 @@ func (l *messageList) count(into *int) question {
 		s.add(sumMessages)
 		l.where(&s)
 		s.add(sumThreads)
-	case !l.byThread && !l.free():
+	case !l.byThread && !l.past && !l.free():
 		s.add(sumMessages)
 		l.where(&s)
 		s.add(sumMailbox)

@@ -36,6 +36,7 @@ func (r *MailReader) Messages(ctx context.Context, f queries.MessageFilter, byTh
 	if err != nil {
 		return queries.Page[queries.Message]{}, err
 	}
+	l.past = r.with != ""
 	if f.Search != nil {
 		if l.search, err = r.search.compile(ctx, f); err != nil {
 			return queries.Page[queries.Message]{}, err

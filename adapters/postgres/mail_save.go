@@ -8,10 +8,23 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events"
 	"github.com/imap2api/imap2api/projections"
 )
 
 const deleteMessages = `DELETE FROM message WHERE journal_id = $1 AND id = ANY($2)`
+
+// messageArrays are the rows of messages that messageColumns gives.
+const messageArrays = `FROM unnest(@id::bigint[], @account_id::bigint[], @mailbox_id::bigint[], @thread_id::bigint[],
+	@date::timestamptz[], @internal_date::timestamptz[], @size::bigint[], @position::bigint[],
+	@created_at::timestamptz[], @updated_at::timestamptz[], @parser::int[],
+	@seen::boolean[], @flagged::boolean[], @has_attachments::boolean[], @important::boolean[], @junk::boolean[], @sha256::bytea[], @flags::text[],
+	@folder::text[], @folder_fold::text[], @msg_id::text[], @in_reply_to::text[], @subject::text[], @subject_fold::text[],
+	@sender::text[], @sender_fold::text[], @sender_name::text[], @recipient::text[], @recipient_fold::text[], @snippet::text[])
+	AS x (id, account_id, mailbox_id, thread_id, date, internal_date, size, position,
+	created_at, updated_at, parser, seen, flagged, has_attachments, important, junk, sha256, flags,
+	folder, folder_fold, msg_id, in_reply_to, subject, subject_fold,
+	sender, sender_fold, sender_name, recipient, recipient_fold, snippet)`
 
 const saveMessages = `
 INSERT INTO message (journal_id, id, account_id, mailbox_id, thread_id, date, internal_date, size, position,
@@ -21,16 +34,7 @@ SELECT @journal_id, id, account_id, mailbox_id, thread_id, date, internal_date, 
 	created_at, updated_at, parser, seen, flagged, has_attachments, important, junk, sha256, string_to_array(flags, E'\x1f'),
 	folder, folder_fold, msg_id, in_reply_to,
 	subject, subject_fold, sender, sender_fold, sender_name, recipient, recipient_fold, snippet
-FROM unnest(@id::bigint[], @account_id::bigint[], @mailbox_id::bigint[], @thread_id::bigint[],
-	@date::timestamptz[], @internal_date::timestamptz[], @size::bigint[], @position::bigint[],
-	@created_at::timestamptz[], @updated_at::timestamptz[], @parser::int[],
-	@seen::boolean[], @flagged::boolean[], @has_attachments::boolean[], @important::boolean[], @junk::boolean[], @sha256::bytea[], @flags::text[],
-	@folder::text[], @folder_fold::text[], @msg_id::text[], @in_reply_to::text[], @subject::text[], @subject_fold::text[],
-	@sender::text[], @sender_fold::text[], @sender_name::text[], @recipient::text[], @recipient_fold::text[], @snippet::text[])
-	AS x (id, account_id, mailbox_id, thread_id, date, internal_date, size, position,
-	created_at, updated_at, parser, seen, flagged, has_attachments, important, junk, sha256, flags,
-	folder, folder_fold, msg_id, in_reply_to, subject, subject_fold,
-	sender, sender_fold, sender_name, recipient, recipient_fold, snippet)
+` + messageArrays + `
 ON CONFLICT (journal_id, id) DO UPDATE SET
 	account_id = excluded.account_id, mailbox_id = excluded.mailbox_id, thread_id = excluded.thread_id,
 	date = excluded.date, internal_date = excluded.internal_date, size = excluded.size, position = excluded.position,
@@ -92,7 +96,7 @@ func (s *MailStore) Save(ctx context.Context, changes projections.MailChanges) e
 		b.Queue(deleteMessages, s.journal, changes.Delete)
 	}
 	if len(changes.Save) > 0 {
-		b.Queue(saveMessages, s.messageColumns(changes.Save))
+		b.Queue(saveMessages, messageColumns(s.journal, changes.Save))
 	}
 	if len(changes.Tallies) > 0 {
 		b.Queue(saveTallies, s.tallyColumns(changes.Tallies))
@@ -127,10 +131,10 @@ func (s *MailStore) tallyColumns(tallies map[projections.TallyKey]projections.Ta
 	}
 }
 
-func (s *MailStore) messageColumns(rows []*projections.Message) pgx.StrictNamedArgs {
+func messageColumns(journal events.JournalID, rows []*projections.Message) pgx.StrictNamedArgs {
 	fold := memoFold()
 	return pgx.StrictNamedArgs{
-		"journal_id":      s.journal,
+		"journal_id":      journal,
 		"id":              column(rows, func(m *projections.Message) int64 { return int64(m.ID) }),
 		"account_id":      column(rows, func(m *projections.Message) int64 { return int64(m.Account) }),
 		"mailbox_id":      column(rows, func(m *projections.Message) int64 { return int64(m.Mailbox) }),

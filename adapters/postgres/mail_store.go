@@ -103,10 +103,12 @@ func settled(merges []projections.Merge) []projections.Merge {
 	return out
 }
 
+// storedColumns are those of a message that the fold needs, the position excepted.
+const storedColumns = `id, account_id, mailbox_id, folder, thread_id, msg_id, sha256, size, flags, internal_date,
+	subject, sender, sender_name, recipient, in_reply_to, date, snippet, has_attachments, parser, created_at, updated_at`
+
 const loadMessages = `
-SELECT id, account_id, mailbox_id, folder, thread_id, msg_id, sha256, size, flags, internal_date,
-	subject, sender, sender_name, recipient, in_reply_to, date, snippet, has_attachments,
-	parser, position, created_at, updated_at
+SELECT ` + storedColumns + `, position
 FROM message
 WHERE journal_id = $1 AND id = ANY($2)`
 
@@ -123,11 +125,7 @@ func (s *MailStore) Load(ctx context.Context, ids []domain.MessageID) (map[domai
 	defer rows.Close()
 	for rows.Next() {
 		m := &projections.Message{}
-		y := &m.Summary
-		err := rows.Scan(&m.ID, &m.Account, &m.Mailbox, &m.Folder, &m.Thread, &m.MsgID, &m.SHA256, &m.Size, &m.Flags, &m.InternalDate,
-			&y.Subject, &y.Sender, &y.SenderName, &y.Recipient, &y.InReplyTo, &y.Date, &y.Snippet, &y.HasAttachments,
-			&m.Parser, &m.Position, &m.CreatedAt, &m.UpdatedAt)
-		if err != nil {
+		if err := scanStoredMessage(rows, m); err != nil {
 			return nil, fmt.Errorf("scan message: %w", err)
 		}
 		out[m.ID] = m
@@ -136,6 +134,14 @@ func (s *MailStore) Load(ctx context.Context, ids []domain.MessageID) (map[domai
 		return nil, fmt.Errorf("load %d messages: %w", len(ids), translate(err))
 	}
 	return out, nil
+}
+
+// scanStoredMessage reads the columns of storedColumns.
+func scanStoredMessage(rows pgx.Rows, m *projections.Message) error {
+	y := &m.Summary
+	return rows.Scan(&m.ID, &m.Account, &m.Mailbox, &m.Folder, &m.Thread, &m.MsgID, &m.SHA256, &m.Size, &m.Flags, &m.InternalDate,
+		&y.Subject, &y.Sender, &y.SenderName, &y.Recipient, &y.InReplyTo, &y.Date, &y.Snippet, &y.HasAttachments,
+		&m.Parser, &m.CreatedAt, &m.UpdatedAt, &m.Position)
 }
 
 // joinFlags packs flags for an array parameter, since unnest takes nested arrays

@@ -31,7 +31,7 @@ FROM (
 	FROM one JOIN message m ON m.journal_id = $1 AND m.thread_id = one.thread_id AND m.id <> one.id
 	ORDER BY m.date DESC, m.id DESC
 	LIMIT $5)) m
-JOIN thread t ON t.journal_id = $1 AND t.thread_id = m.thread_id
+CROSS JOIN (SELECT messages, unseen FROM thread WHERE journal_id = $1 AND thread_id = (SELECT thread_id FROM one)) t
 LEFT JOIN raw.contents c ON c.journal_id = $1 AND c.sha256 = m.sha256 AND c.version = $4
 ORDER BY m.date, m.id`
 

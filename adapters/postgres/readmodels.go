@@ -21,6 +21,10 @@ var (
 	SearchTables string
 	//go:embed readmodels/search_indexes.sql
 	SearchIndexes string
+	//go:embed readmodels/history.sql
+	HistoryTables string
+	//go:embed readmodels/history_indexes.sql
+	HistoryIndexes string
 )
 
 // The tables of each read model, for comparing generations. Each leads with journal_id.
@@ -29,4 +33,5 @@ var (
 	MailboxesTableNames = []string{"mailbox"}
 	AccountsTableNames  = []string{"account", "sync_run", "mailbox_coverage"}
 	SearchTableNames    = []string{"document", "short_word", "frequency"}
+	HistoryTableNames   = []string{"version", "merge", "mailbox_version", "account_version"}
 )

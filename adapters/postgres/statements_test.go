@@ -22,11 +22,11 @@ func TestStatements(t *testing.T) {
 	for model := range schemas {
 		live(t, pool, model, 1)
 	}
-	statements := statementsOf(t, "mail_statement.go", "mail_list.go", "mail_found.go", "search_statement.go")
+	statements := statementsOf(t, "mail_statement.go", "mail_list.go", "mail_found.go", "search_statement.go", "history_reader.go")
 	if len(statements) < 50 {
 		t.Errorf("got %d statements, want more: are they found?", len(statements))
 	}
-	inSchema(t, pool, "mail_g1, mailboxes_g1, accounts_g1, search_g1, public", func(tx pgx.Tx) error {
+	inSchema(t, pool, "mail_g1, mailboxes_g1, accounts_g1, search_g1, history_g1, public", func(tx pgx.Tx) error {
 		for name, sql := range statements {
 			numbered, _, err := pgx.NamedArgs{}.RewriteQuery(t.Context(), tx.Conn(), sql, nil)
 			if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,6 +26,8 @@ type view struct {
 	// beside is another read model that is read with it, behind it in the search path; "": none.
 	beside        string
 	besideVersion int
+	// with is put before each statement: the tables as of a moment; "": as they are now.
+	with string
 }
 
 // question is a statement to read with, and what takes its rows.
@@ -75,6 +78,9 @@ const commitRead = `COMMIT`
 func (v view) read(ctx context.Context, questions ...question) error {
 	answered := false
 	for i := range questions {
+		if v.with != "" {
+			questions[i].sql, questions[i].rare = v.named(questions[i].sql), true
+		}
 		scan := questions[i].scan
 		questions[i].scan = func(rows pgx.Rows) error { answered = true; return scan(rows) }
 	}
@@ -83,6 +89,14 @@ func (v view) read(ctx context.Context, questions ...question) error {
 		err = v.readOnce(ctx, questions)
 	}
 	return v.judge(err)
+}
+
+// named puts the tables of the view before a statement, which may name tables of its own.
+func (v view) named(sql string) string {
+	if own, ok := strings.CutPrefix(strings.TrimSpace(sql), "WITH "); ok {
+		return v.with + ",\n" + own
+	}
+	return v.with + sql
 }
 
 func (v view) readOnce(ctx context.Context, questions []question) error {

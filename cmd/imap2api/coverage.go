@@ -23,8 +23,9 @@ func (s *system) coverage() eventlog.CoverageOptions {
 	return eventlog.CoverageOptions{
 		Tasks: s.tasks,
 		Rows: map[string]eventlog.MessageRows{
-			"mail":      {Table: "message", Threads: true},
-			searchModel: {Table: "document"},
+			"mail":       {Table: "message", Threads: true},
+			searchModel:  {Table: "document"},
+			historyModel: {Table: "present", Threads: true},
 		},
 	}
 }

@@ -19,8 +19,8 @@ import (
 
 // replayFlags are the flags of replay.
 type replayFlags struct {
-	user, types, from, to string
-	server                int64
+	user, types, from, to, asOf string
+	server                      int64
 }
 
 func runReplay(ctx context.Context, in *invocation) error {
@@ -31,6 +31,7 @@ func runReplay(ctx context.Context, in *invocation) error {
 		fs.StringVar(&f.types, "type", "", "only these types, comma-separated; email.* is a family")
 		fs.StringVar(&f.from, "from", "", "first position, or an RFC 3339 time")
 		fs.StringVar(&f.to, "to", "", "last position, or an RFC 3339 time")
+		fs.StringVar(&f.asOf, "as-of", "", "the journal as it was at a position or an RFC 3339 time, which must have come")
 	})
 	if err != nil {
 		return err
@@ -99,10 +100,37 @@ func (s *system) replayQuery(ctx context.Context, f replayFlags) (queries.ListEv
 	if pos > 0 {
 		q.Before = pos + 1
 	}
+	end, err := s.replayAsOf(ctx, q.Journal, f.asOf)
+	if err != nil {
+		faults = append(faults, err)
+	}
+	if end > 0 && (q.Before == 0 || end < q.Before) {
+		q.Before = end
+	}
 	if len(faults) > 0 {
 		return q, usageError{errors.Join(faults...)}
 	}
 	return q, nil
+}
+
+// replayAsOf returns the position after the last event that the journal had at a moment; 0: no moment is given.
+func (s *system) replayAsOf(ctx context.Context, journal events.JournalID, text string) (events.Position, error) {
+	pos, at, err := place("as-of", text)
+	if err != nil || text == "" {
+		return 0, err
+	}
+	if at != nil {
+		if at.After(now()) {
+			return 0, fmt.Errorf("as-of: %s is in the future", text)
+		}
+		pos, err = s.events.PositionAt(ctx, journal, *at)
+		return pos + 1, err
+	}
+	head, err := s.events.Head(ctx, journal)
+	if err == nil && pos > head {
+		err = fmt.Errorf("as-of: position %d is in the future, the journal ends at %d", pos, head)
+	}
+	return pos + 1, err
 }
 
 // place reads a position or a time.

@@ -64,6 +64,9 @@ func runServe(ctx context.Context, in *invocation) error {
 			return err
 		}
 	}
+	if err := s.witness.compare(ctx); err != nil {
+		return err
+	}
 	if c.does(roleAPI) {
 		if err := s.firstAdmin(ctx, in); err != nil {
 			return err
@@ -173,6 +176,7 @@ func (s *system) start(ctx context.Context, running *sync.WaitGroup, does func(r
 	if does(roleAPI) || does(roleProject) {
 		running.Go(func() { s.eraser.run(ctx) })
 	}
+	running.Go(func() { s.witness.keep(ctx) })
 	if s.sample != nil {
 		running.Go(func() { s.runSample(ctx) })
 	}

@@ -2,33 +2,27 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
 	"github.com/imap2api/imap2api/adapters/eventlog"
 	"github.com/imap2api/imap2api/events"
+	"github.com/imap2api/imap2api/events/public"
 )
-
-// headJSON is the end of a chain as `verify -heads` prints it, a line each.
-type headJSON struct {
-	Journal  int64  `json:"journal"`
-	Position int64  `json:"position"`
-	Link     string `json:"link"`
-}
 
 func runVerify(ctx context.Context, in *invocation) error {
 	var user, headsFile string
 	var heads bool
 	s, rest, end, err := session(ctx, "verify", in, func(fs *flag.FlagSet) {
 		fs.StringVar(&user, "user", "", "only this user's journal; system is that of the installation")
-		fs.BoolVar(&heads, "heads", false, "print the end of each chain")
-		fs.StringVar(&headsFile, "heads-file", "", "compare with ends printed earlier")
+		fs.BoolVar(&heads, "heads", false, "print a signed statement of the end of each chain")
+		fs.StringVar(&headsFile, "heads-file", "", "check statements printed earlier, and that the chains still go through them")
 	})
 	if err != nil {
 		return err
@@ -46,9 +40,12 @@ func runVerify(ctx context.Context, in *invocation) error {
 		return err
 	}
 	if headsFile != "" {
-		if opts.Heads, err = readHeads(headsFile); err != nil {
-			return usageError{fmt.Errorf("heads-file: %w", err)}
-		}
+		opts.Heads, err = s.readHeads(in, headsFile)
+	} else if _, opts.Heads, err = readWitness(s.witness.path); errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err != nil {
+		return usageError{fmt.Errorf("heads-file: %w", err)}
 	}
 	return s.verify(ctx, in, opts)
 }
@@ -89,39 +86,40 @@ func (s *system) verify(ctx context.Context, in *invocation, opts eventlog.Verif
 	return nil
 }
 
+// printHeads prints a signed statement of each end, a line each.
 func (s *system) printHeads(ctx context.Context, in *invocation) error {
 	heads, err := s.events.Heads(ctx)
 	if err != nil {
 		return err
 	}
-	enc := json.NewEncoder(in.stdout)
 	for _, h := range heads {
-		if err := enc.Encode(headJSON{int64(h.Journal), int64(h.Position), hex.EncodeToString(h.Link[:])}); err != nil {
-			return fmt.Errorf("print heads: %w", err)
-		}
+		in.printf("%s\n", public.RenderHead(s.secrets.SignHead(h)))
 	}
 	return nil
 }
 
-// readHeads reads what printHeads wrote.
-func readHeads(path string) ([]eventlog.Head, error) {
+// readHeads reads statements that printHeads or the API gave, a line each. Each must hold; those of another
+// key than this installation's are told of.
+func (s *system) readHeads(in *invocation, path string) ([]events.Head, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // only read
-	var out []eventlog.Head
+	var out []events.Head
 	lines := bufio.NewScanner(f)
 	for n := 1; lines.Scan(); n++ {
-		var h headJSON
-		err := json.Unmarshal(lines.Bytes(), &h)
-		link, err2 := hex.DecodeString(h.Link)
-		if err := errors.Join(err, err2); err != nil || len(link) != 32 {
-			return nil, fmt.Errorf("line %d is not a head: %w", n, err)
+		if len(bytes.TrimSpace(lines.Bytes())) == 0 || isWitnessIDs(lines.Bytes()) {
+			continue
 		}
-		out = append(out, eventlog.Head{
-			Journal: events.JournalID(h.Journal), Position: events.Position(h.Position), Link: events.Hash(link),
-		})
+		h, err := public.ParseHead(lines.Bytes())
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+		if !h.PublicKey.Equal(s.secrets.SigningKey()) {
+			in.tellf("heads-file, line %d: signed with key %s; that of this installation is %s\n", n, events.KeyID(h.PublicKey), events.KeyID(s.secrets.SigningKey()))
+		}
+		out = append(out, h.Head)
 	}
 	return out, lines.Err()
 }

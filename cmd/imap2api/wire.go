@@ -66,6 +66,7 @@ type system struct {
 	proxies    httpapi.Proxies
 	limits     *httpapi.Limits
 	traffic    *traffic
+	witness    *witness
 	sample     *sampleserver.Server // nil: no demonstration
 	webhooks   *webhooks
 
@@ -74,6 +75,7 @@ type system struct {
 	meili     *meili.Engine // nil: not used
 	mailboxes *postgres.MailboxReader
 	accounts  *postgres.AccountReader
+	history   *postgres.HistoryReader
 }
 
 // build wires the system over an open database.
@@ -104,6 +106,7 @@ func build(c *config, db *database, log *slog.Logger) (*system, error) {
 	s.lines = commands.NewConnections(s.source)
 	s.watches = postgres.NewWatches(s.queue)
 	s.eraser = newEraser(s.events.Erase, log)
+	s.witness = newWitness(s)
 	s.tasks = []projections.Task{
 		s.mailTask(),
 		projections.Bind(projections.Mailboxes, eventlog.NewReadModel(s.events, eventlog.ModelOptions[projections.MailboxStore]{
@@ -115,6 +118,7 @@ func build(c *config, db *database, log *slog.Logger) (*system, error) {
 			HashTables: postgres.AccountsTableNames, NewStore: postgres.NewAccountStore,
 		})),
 		s.searchTask(),
+		s.historyTask(),
 	}
 	if err := s.preferMeilisearch(); err != nil {
 		return nil, err
@@ -125,6 +129,7 @@ func build(c *config, db *database, log *slog.Logger) (*system, error) {
 	s.mailboxes = postgres.NewMailboxReader(db.pool, s.tasks[1].Version)
 	s.accounts = postgres.NewAccountReader(db.pool, s.tasks[2].Version)
 	s.metrics.watches.all = s.watches.All
+	s.history = postgres.NewHistoryReader(db.pool, s.tasks[4].Version, s.contents)
 	s.metrics.models = queries.NewListModels(s.events).Handle
 	s.buildWebhooks()
 	s.metrics.lags = queries.NewListWebhookLags(s.webhooks.reader).Handle
@@ -207,6 +212,7 @@ func (s *system) app() httpapi.App {
 	s.wireTokens(&app)
 	s.wireAccounts(&app)
 	s.wireMail(&app)
+	s.wireHistory(&app)
 	s.wireEvents(&app)
 	app.Gmail = s.gmail()
 	s.wireWebhooks(&app)
@@ -266,6 +272,7 @@ func (s *system) wireEvents(app *httpapi.App) {
 	app.ListEvents = observe(o, l, "list_events", queries.NewListEvents(s.events).Handle)
 	app.GetEvent = observe(o, l, "get_event", queries.NewGetEvent(s.events).Handle)
 	app.GetPositions = observe(o, l, "get_positions", queries.NewGetPositions(s.events).Handle)
+	app.GetHead = observe(o, l, "get_head", queries.NewGetHead(s.events, s.secrets).Handle)
 	app.ListModels = observe(o, l, "list_models", models.Handle)
 	app.GetModel = observe(o, l, "get_model", models.Get)
 	app.RebuildModel = observe(o, l, "rebuild_model", commands.NewRebuildModel(s.events).Handle)
@@ -274,9 +281,11 @@ func (s *system) wireEvents(app *httpapi.App) {
 
 // waitFor blocks until the read models contain a position, at most two seconds.
 func (s *system) waitFor(ctx context.Context, journal events.JournalID, pos events.Position) {
-	names := make([]string, len(s.tasks))
-	for i, t := range s.tasks {
-		names[i] = t.Name
+	var names []string
+	for _, t := range s.tasks {
+		if t.Name != historyModel { // waited for by who asks as of a moment
+			names = append(names, t.Name)
+		}
 	}
 	if err := s.events.WaitFor(ctx, journal, pos, names); err != nil && ctx.Err() == nil {
 		s.log.Debug("read models lag behind an answer", slog.Int64("journal", int64(journal)), slog.Any("err", err))
