@@ -68,6 +68,8 @@ func (s *session) listOptions() string {
 func (s *session) listWith(options string) (*listing, error) {
 	l := &listing{status: map[string]*domain.MailboxStatus{}}
 	before := s.unread
+	s.listing, s.stirred = true, false
+	defer func() { s.listing = false }()
 	err := s.run(command{`LIST "" "*"` + options}, func(a *answer) error {
 		switch a.word {
 		case "LIST":
@@ -207,6 +209,8 @@ func beforeList(text []byte) int {
 
 // askStatus asks for what did not come along.
 func (s *session) askStatus(boxes []domain.Listed, wire func(domain.MailboxName) string) error {
+	s.listing = true
+	defer func() { s.listing = false }()
 	for i := range boxes {
 		if boxes[i].NoSelect || boxes[i].Status != nil {
 			continue

@@ -18,14 +18,18 @@ type session struct {
 	caps capabilities
 	tags int
 
-	name             domain.MailboxName // that is open on it
-	opened           bool
-	box              box
-	moved            bool  // something in the open mailbox has moved since it was opened
-	noIdle           bool  // IDLE is offered and not had
-	enabled, refused bool  // QRESYNC is, or will not be
-	unread           int   // answers that could not be read so far
-	doubt            error // the last of them
+	name     domain.MailboxName // that is open on it
+	opened   bool
+	box      box
+	moved    bool  // something in the open mailbox has moved since it was opened
+	listing  bool  // LIST and STATUS are answers to a command
+	stirred  bool  // something in another mailbox has moved since they were listed, by NOTIFY
+	notified bool  // it was asked for
+	enabled  bool  // QRESYNC is
+	refused  bool  // or will not be
+	noIdle   bool  // IDLE is offered and not had
+	unread   int   // answers that could not be read so far
+	doubt    error // the last of them
 }
 
 // box is what the answers about the open mailbox have said.
@@ -183,6 +187,8 @@ func (s *session) data(a *answer, take taker) error {
 			s.box.Messages -= min(uint32(gone.Count()), s.box.Messages)
 		}
 		return err
+	case !s.listing && (a.word == "STATUS" || a.word == "LIST"):
+		s.stirred = true
 	case take != nil:
 		return take(a)
 	case a.word == "FETCH":
