@@ -38,7 +38,6 @@ func (o *opening) authenticate() error {
 			return err
 		}
 		e.login = true
-		e.text = o.wire.secret.Replace(e.text)
 		if !strings.HasPrefix(strings.ToUpper(e.text), "BAD") || throttled(e.text) {
 			return e
 		}

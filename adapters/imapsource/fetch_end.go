@@ -38,7 +38,7 @@ func (r *receiver) finish(reply reply) error {
 	if i < 0 {
 		return nil
 	}
-	b, err := r.batches[i], reply.err()
+	b, err := r.batches[i], r.s.outcome(reply)
 	r.batches = slices.Delete(r.batches, i, i+1)
 	if b.single {
 		if err := r.deliverIncomplete(b); err != nil {

@@ -575,9 +575,9 @@ func TestAnswerToIDHarmsNothing(t *testing.T) {
 	}
 	s.Boxes = "* LIST () \"/\" INBOX\r\n* STATUS INBOX (MESSAGES 3 XYZZY 3)\r\n"
 	s.start(t)
-	wantAll(t, s, s.all(t, s.conn(t, Options{})))
-	if len(s.seen("ID")) != 1 {
-		t.Errorf("ID was sent %d times", len(s.seen("ID")))
+	wantAll(t, s, s.all(t, s.conn(t, Options{Version: "1.0"})))
+	if diff := cmp.Diff([]string{`ID ("name" "imap2api" "version" "1.0")`}, s.seen("ID")); diff != "" {
+		t.Error(diff)
 	}
 }
 

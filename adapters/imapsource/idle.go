@@ -92,7 +92,7 @@ func (s *session) until(tag string, proceed error) error {
 		case err != nil:
 			return err
 		case r.tag == tag:
-			return r.err()
+			return s.outcome(r)
 		case r.tag == "+" && proceed != nil:
 			return proceed
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -107,7 +108,7 @@ func (o *opening) greeting() (preauth bool, err error) {
 	case "PREAUTH":
 		return true, nil
 	}
-	return false, &refusedError{text: words(text)}
+	return false, &refusedError{text: w.told(text)}
 }
 
 // startTLS upgrades the connection if the server offers it. Then it must
@@ -161,7 +162,11 @@ func (o *opening) identify() error {
 	if !o.caps.has("ID") {
 		return nil
 	}
-	_, err := o.command(`ID ("name" "imap2api")`, nil)
+	version := ""
+	if v := o.src.opt.Version; v != "" {
+		version = ` "version" ` + strconv.QuoteToASCII(v)
+	}
+	_, err := o.command(`ID ("name" "imap2api"`+version+`)`, nil)
 	if _, ok := errors.AsType[*refusedError](err); ok {
 		return nil
 	}
@@ -171,8 +176,18 @@ func (o *opening) identify() error {
 // command runs a command before or at the login and returns the untagged answers, literals left
 // out. Continuation requests are answered by next, with what comes base64-encoded or raw.
 func (o *opening) command(text string, next func(challenge string) (string, error)) ([]string, error) {
-	if next == nil {
-		next = func(string) (string, error) { return "", errNotIMAP }
+	if words := strings.Fields(text); len(words) > 2 && words[0] == "AUTHENTICATE" {
+		o.wire.hide(words[2:]...)
+	}
+	respond := func(challenge string) (string, error) {
+		if next == nil {
+			return "", errNotIMAP
+		}
+		response, err := next(challenge)
+		if len(response) > 1 {
+			o.wire.hide(response)
+		}
+		return response, err
 	}
 	var lines []string
 	err := o.converse(text, func(a *answer) error {
@@ -180,7 +195,7 @@ func (o *opening) command(text string, next func(challenge string) (string, erro
 			return o.wire.fail(errLine)
 		}
 		return nil
-	}, next)
+	}, respond)
 	return lines, err
 }
 

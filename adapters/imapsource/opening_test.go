@@ -65,6 +65,10 @@ func TestLogin(t *testing.T) {
 			refuse: "NO [LIMIT] Maximum number of connections from user+IP exceeded", sent: []string{`LOGIN "ann" "s3cret"`},
 			code: commands.CodeThrottled,
 		},
+		"repeated plain": {
+			caps: "AUTH=PLAIN SASL-IR", refuse: "NO what is " + b64("\x00ann\x00s3cret"), sent: []string{"AUTHENTICATE PLAIN " + b64("\x00ann\x00s3cret")},
+			code: commands.CodeAuthFailed,
+		},
 		"unavailable": {refuse: "NO [UNAVAILABLE] Temporary authentication failure", sent: []string{`LOGIN "ann" "s3cret"`}, code: commands.CodeThrottled},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -120,8 +124,10 @@ func TestLogin(t *testing.T) {
 			if diff := cmp.Diff(test.sent, sent); diff != "" {
 				t.Error(diff)
 			}
-			if err != nil && strings.Contains(err.Error()+log.String(), login.Password) {
-				t.Errorf("the password is in %q or the log", err)
+			for _, secret := range []string{login.Password, b64(login.Password), b64("\x00" + login.Username + "\x00" + login.Password)} {
+				if err != nil && strings.Contains(err.Error()+log.String(), secret) {
+					t.Errorf("the password is in %q or the log", err)
+				}
 			}
 			if asked := len(s.seen("CAPABILITY")); err == nil && asked != 2 {
 				t.Errorf("asked for capabilities %d times, want before and after the login", asked)
@@ -300,6 +306,61 @@ func TestStartTLS(t *testing.T) {
 				t.Errorf("logged in without TLS: %q, %v", p.TLS, s.seen(""))
 			}
 		})
+	}
+}
+
+// What was said before TLS is void, and what is said after it holds.
+func TestCapabilitiesFromBeforeTLS(t *testing.T) {
+	t.Parallel()
+	cert, pool := selfSigned(t)
+	for caps, sent := range map[string]string{
+		"IMAP4rev1 LOGINDISABLED AUTH=LOGIN":         "AUTHENTICATE LOGIN",
+		"IMAP4rev1 LOGINDISABLED AUTH=PLAIN SASL-IR": "AUTHENTICATE PLAIN " + b64("\x00ann\x00s3cret"),
+		"IMAP4rev1 LOGINDISABLED":                    "",
+		"IMAP4rev1":                                  `LOGIN "ann" "s3cret"`,
+	} {
+		s := &scripted{Caps: "IMAP4rev1 STARTTLS AUTH=XYZZY AUTH=PLAIN"}
+		s.Answer = func(c *scriptedConn, tag, command string) bool {
+			if command != "STARTTLS" {
+				return false
+			}
+			c.send(tag + " OK go\r\n")
+			c.Conn = tls.Server(c.Conn, &tls.Config{Certificates: []tls.Certificate{cert}})
+			s.Caps = caps
+			return true
+		}
+		s.start(t)
+		want := commands.CodeOK
+		if sent == "" {
+			want = commands.CodeAuthFailed
+		}
+		if p := New(Options{RootCAs: pool}).Probe(t.Context(), s.login()); sent == "" && p.Code != want {
+			t.Errorf("%s: got %+v", caps, p)
+		}
+		if logins := slices.Concat(s.seen("AUTHENTICATE"), s.seen("LOGIN")); sent == "" && len(logins) > 0 || sent != "" && !slices.Equal(logins[:1], []string{sent}) {
+			t.Errorf("%s: sent %q", caps, logins)
+		}
+	}
+}
+
+func TestCertificateForAnotherName(t *testing.T) {
+	t.Parallel()
+	cert, pool := selfSigned(t)
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		if conn, err := l.Accept(); err == nil {
+			_ = conn.(*tls.Conn).Handshake()
+			_ = conn.Close()
+		}
+	}()
+	login := commands.Login{Host: "localhost", Port: l.Addr().(*net.TCPAddr).Port, UseTLS: true}
+	p := New(Options{RootCAs: pool}).Probe(t.Context(), login)
+	if p.Code != commands.CodeCertificateInvalid || p.Message != "The certificate of localhost is for another name." {
+		t.Errorf("got %+v", p)
 	}
 }
 

@@ -122,7 +122,7 @@ func (s *session) converse(text string, take taker, next func(challenge string) 
 				err = s.wire.write(text + "\r\n")
 			}
 		case tag:
-			return r.err()
+			return s.outcome(r)
 		default:
 			err = fmt.Errorf("%w: answer to %q, which nobody asked", errSyntax, r.tag)
 		}
@@ -141,11 +141,12 @@ func (s *session) send(text string) (tag string, err error) {
 // continuation request, "*" of data that was taken.
 type reply struct{ tag, text string }
 
-func (r reply) err() error {
+// outcome returns what a reply that ends a command says, nil for OK.
+func (s *session) outcome(r reply) error {
 	if word, _, _ := strings.Cut(r.text, " "); strings.EqualFold(word, "OK") {
 		return nil
 	}
-	return &refusedError{text: words(r.text)}
+	return &refusedError{text: s.wire.told(r.text)}
 }
 
 // read reads one answer. Data goes to take, unless it is about the open mailbox.

@@ -20,6 +20,8 @@ type Options struct {
 	RootCAs *x509.CertPool
 	// Logger takes alerts of servers, reconnects and repairs; nil means none.
 	Logger *slog.Logger
+	// Version is told to servers that want to know who asks (ID, RFC 2971); "" means nothing.
+	Version string
 	// DialTimeout bounds the TCP connection, the TLS handshake and the wait for
 	// the greeting, each; 0 means 15 seconds.
 	DialTimeout time.Duration

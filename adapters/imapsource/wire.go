@@ -29,7 +29,7 @@ type wire struct {
 	in      answer // that is being read
 	maxLine int
 	timeout time.Duration // of a read or write
-	secret  *strings.Replacer
+	secrets []string      // and what is shown in place of each
 	log     *slog.Logger
 
 	mu        sync.Mutex
@@ -43,13 +43,25 @@ type wire struct {
 func newWire(conn net.Conn, opt Options, login commands.Login) *wire {
 	w := &wire{
 		conn: conn, maxLine: opt.MaxLine, timeout: opt.CommandTimeout,
-		secret: strings.NewReplacer(), log: opt.Logger.With(slog.String("host", login.Host)),
+		log: opt.Logger.With(slog.String("host", login.Host)),
 	}
-	if login.Password != "" {
-		w.secret = strings.NewReplacer(login.Password, "***", base64.StdEncoding.EncodeToString([]byte(login.Password)), "***")
-	}
+	w.hide(login.Password, base64.StdEncoding.EncodeToString([]byte(login.Password)))
 	w.br = bufio.NewReaderSize(socketReader{w}, bufferSize)
 	return w
+}
+
+// hide keeps secrets out of what is said of the server's words: some repeat what they refuse.
+func (w *wire) hide(secrets ...string) {
+	for _, s := range secrets {
+		if len(s) > 0 {
+			w.secrets = append(w.secrets, s, "***")
+		}
+	}
+}
+
+// told makes words of the server fit for logs and errors.
+func (w *wire) told(text string) string {
+	return words(strings.NewReplacer(w.secrets...).Replace(text))
 }
 
 // socketReader reads with a deadline for each read.
@@ -169,7 +181,7 @@ func (w *wire) listen(text string) {
 	if !bye && !alert && !strings.EqualFold(word, "NO") && !strings.EqualFold(word, "BAD") {
 		return
 	}
-	text = words(w.secret.Replace(text))
+	text = w.told(text)
 	if alert {
 		w.log.Warn("alert of the mail server", slog.String("text", text))
 	}

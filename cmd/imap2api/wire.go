@@ -98,7 +98,7 @@ func build(c *config, db *database, log *slog.Logger) (*system, error) {
 	s.queue = postgres.NewQueue(db.pool, postgres.QueueOptions{Now: now})
 	s.tokens = postgres.NewTokens(db.pool)
 	s.passwords = postgres.NewAccountPasswords(db.pool, s.secrets)
-	s.source = imapsource.New(imapsource.Options{BlockedNetworks: c.blocked, RootCAs: roots, Logger: log})
+	s.source = imapsource.New(imapsource.Options{BlockedNetworks: c.blocked, RootCAs: roots, Logger: log, Version: version()})
 	s.sessions = postgres.NewSessions(db.pool, now)
 	s.proxies = httpapi.NewProxies(splitList(c.trustedProxies))
 	s.limits = httpapi.NewLimits(time.Now)
