@@ -30,7 +30,7 @@ func (octets) SetReadDeadline(_ time.Time) error { return nil }
 // heard returns what a session makes of answers: a line for each that is not empty, with what was
 // taken of it, and what ended the reading.
 func heard(answers io.Reader, maxLine int) (lines []string, err error) {
-	s := &session{wire: newWire(octets{Reader: answers}, New(Options{MaxLine: maxLine}).opt, commands.Login{})}
+	s := &session{wire: newWire(octets{Reader: answers}, New(Options{MaxLine: maxLine}).opt, commands.Login{}), listing: true}
 	for {
 		taken := ""
 		unread := s.unread
