@@ -58,19 +58,17 @@ func (h *AddAccountHandler) Handle(ctx context.Context, cmd AddAccount) (Account
 		return AccountRecorded{}, fmt.Errorf("draw account id: %w", err)
 	}
 	acc := domain.AccountID(ids[0])
-	sealed, err := h.sealer.SealPassword(cmd.Journal, acc, cmd.Password)
+	rows, err := h.secret(cmd, acc)
 	if err != nil {
-		return AccountRecorded{}, fmt.Errorf("seal password of account %d: %w", acc, err)
+		return AccountRecorded{}, err
 	}
-	rows := []Row{SealedRow{acc, sealed}}
-	if cmd.Settings.IntervalMin != nil {
+	if cmd.Settings.IntervalMin != nil && cmd.Settings.AuthType != events.AuthOAuth2 {
 		ids, err := h.journal.NextIDs(ctx, domain.IDSync, 1)
 		if err != nil {
 			return AccountRecorded{}, fmt.Errorf("draw sync id: %w", err)
 		}
 		now := h.now()
-		next := now.Add(time.Duration(*cmd.Settings.IntervalMin) * time.Minute)
-		rows = append(rows, QueueRow{acc, domain.SyncID(ids[0]), "created", now}, ScheduleRow{acc, &next})
+		rows = append(rows, QueueRow{acc, domain.SyncID(ids[0]), "created", now}, ScheduleRow{acc, nextSync(cmd.Settings, now)})
 	}
 	scope := Scope{Journal: cmd.Journal, Append: NewAppendID(), Meta: cmd.Meta}
 	pos, err := h.journal.Update(ctx, scope, func(State) (Decision, error) {
@@ -80,6 +78,18 @@ func (h *AddAccountHandler) Handle(ctx context.Context, cmd AddAccount) (Account
 		return AccountRecorded{}, fmt.Errorf("record account %d: %w", acc, err)
 	}
 	return AccountRecorded{acc, pos}, nil
+}
+
+// secret returns what an account logs in with: a sealed password, or a grant that somebody has still to give.
+func (h *AddAccountHandler) secret(cmd AddAccount, acc domain.AccountID) ([]Row, error) {
+	if cmd.Settings.AuthType == events.AuthOAuth2 {
+		return []Row{GrantRow{Account: acc, Grant: Grant{Status: GrantPending}}}, nil
+	}
+	sealed, err := h.sealer.SealPassword(cmd.Journal, acc, cmd.Password)
+	if err != nil {
+		return nil, fmt.Errorf("seal password of account %d: %w", acc, err)
+	}
+	return []Row{SealedRow{acc, sealed}}, nil
 }
 
 // ChangeAccount asks for other settings of an account. Change gets the present
@@ -153,15 +163,35 @@ func decideChange(cmd ChangeAccount, s State, sealed []byte, now time.Time) (Dec
 	if sealed != nil {
 		d.Rows = append(d.Rows, SealedRow{cmd.Account, sealed})
 	}
-	if slices.Contains(changed, "sync_interval") {
+	grant, rows := changedGrant(cmd.Account, s.Account, after)
+	d.Rows = append(d.Rows, rows...)
+	if slices.Contains(changed, "sync_interval") || grant != s.Account.Grant {
 		var next *time.Time
-		if after.IntervalMin != nil {
-			at := now.Add(time.Duration(*after.IntervalMin) * time.Minute)
-			next = &at
+		if grant == "" || grant == GrantActive {
+			next = nextSync(after, now)
 		}
 		d.Rows = append(d.Rows, ScheduleRow{cmd.Account, next})
 	}
 	return d, nil
+}
+
+// changedGrant returns the state of the grant under new settings: tokens are of one user name at one
+// provider, and go to no other host and in the clear nowhere (api.md 10.15, D26).
+func changedGrant(acc domain.AccountID, before *AccountState, after events.AccountSettings) (string, []Row) {
+	b := before.Settings
+	same := b.AuthType == after.AuthType && b.OAuthProvider == after.OAuthProvider && b.Username == after.Username &&
+		b.Host == after.Host && (after.UseTLS || !b.UseTLS)
+	switch {
+	case after.AuthType != events.AuthOAuth2 && before.Grant != "":
+		return "", []Row{GrantGoneRow{acc}}
+	case after.AuthType != events.AuthOAuth2 || same:
+		return before.Grant, nil
+	}
+	rows := []Row{GrantRow{Account: acc, Grant: Grant{Status: GrantPending}}}
+	if b.AuthType != events.AuthOAuth2 {
+		rows = append(rows, SealedRow{Account: acc}) // the password is not needed any more
+	}
+	return GrantPending, rows
 }
 
 // changedSettings names the settings that differ, as clients spell them.
@@ -185,6 +215,7 @@ func changedSettings(a, b events.AccountSettings) []string {
 	note("sync_interval", sameInt(a.IntervalMin, b.IntervalMin))
 	note("allow_changes", a.AllowChanges == b.AllowChanges)
 	note("auth_type", a.AuthType == b.AuthType)
+	note("oauth_provider", a.OAuthProvider == b.OAuthProvider)
 	note("tls_certificate_sha256", a.CertSHA256 == b.CertSHA256)
 	return out
 }

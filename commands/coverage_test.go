@@ -218,3 +218,48 @@ func TestCoverageFitsIntoAnEvent(t *testing.T) {
 		t.Errorf("%d exceptions, %d in quarantine of %d", len(b.now.Exceptions), b.now.Quarantined, len(rows))
 	}
 }
+
+func TestVerifyAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "INBOX", "Work")
+	for range 5 {
+		w.server.add("INBOX", "x")
+	}
+	w.sync()
+	verify := func() (AccountVerified, string) {
+		t.Helper()
+		var found []string
+		n := len(w.log.log)
+		out, err := NewVerifyAccount(w.handler).Handle(t.Context(), VerifyAccount{
+			Journal: 1, Account: 1, Content: true,
+			Finding: func(m domain.MailboxName, what string) { found = append(found, fmt.Sprint(m, " ", what)) },
+		})
+		if err != nil || len(found) != out.Findings || len(w.log.log) != n {
+			t.Errorf("found %q, %+v, %v; recorded %d events", found, out, err, len(w.log.log)-n)
+		}
+		return out, strings.Join(found, "\n")
+	}
+	if out, found := verify(); found != "" || out.OnServer != 5 || out.Compared != 5 || out.Mailboxes != 2 {
+		t.Errorf("sound: %s %+v", found, out)
+	}
+	w.server.add("INBOX", "new")
+	w.server.expunge("INBOX", 1)
+	if out, found := verify(); found != "" || out.New != 1 || out.Gone != 1 {
+		t.Errorf("since the last sync: %s %+v", found, out)
+	}
+	id := w.mailbox("INBOX").ID
+	delete(w.log.messages, placeKey{id, 2})
+	delete(w.log.messages, placeKey{id, 3})
+	k := w.log.messages[placeKey{id, 4}]
+	k.SHA256[0]++
+	w.log.messages[placeKey{id, 4}] = k
+	if out, found := verify(); found != "INBOX 2 messages are missing: UID 2:3\nINBOX UID 4 has other octets on the server" || out.Compared != 1 {
+		t.Errorf("damaged: %s %+v", found, out)
+	}
+	w.server.fail = func(string, domain.MailboxName) error {
+		return &SourceError{Code: CodeConnectFailed, Message: "No way."}
+	}
+	if _, found := verify(); found != " No way." {
+		t.Errorf("out of reach: %s", found)
+	}
+}

@@ -89,7 +89,8 @@ type AccountState struct {
 	Settings   events.AccountSettings
 	SyncedOnce bool
 	Failures   int
-	Messages   int // stored; 0 without Scope.CountMessages
+	Messages   int    // stored; 0 without Scope.CountMessages
+	Grant      string // state of the OAuth 2.0 grant; "" with a password
 }
 
 // User is a user as decisions need it.

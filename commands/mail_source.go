@@ -13,6 +13,7 @@ type Login struct {
 	Port       int
 	Username   string
 	Password   string
+	Bearer     Bearer // instead of Password: OAuth 2.0; nil: Password
 	UseTLS     bool   // from the first octet; else STARTTLS if offered, else plain text (api.md D22)
 	CertSHA256 string // pinned certificate, 64 hex digits; "": by authority
 }
@@ -159,4 +160,6 @@ const (
 	CodeThrottled          = "throttled"
 	CodeCancelled          = "cancelled"
 	CodeInternal           = "internal"
+	// CodeNeedsReauthorization: somebody must sign in at the provider.
+	CodeNeedsReauthorization = "needs_reauthorization"
 )

@@ -20,9 +20,8 @@ func (r *accountRun) recordEnd(ctx context.Context, failed error) error {
 	code, message := r.failure(ctx, failed)
 	synced := slices.ContainsFunc(r.mailboxes, func(m *mailboxRun) bool { return m.result.Status == "success" })
 	var next *time.Time
-	if r.settings.IntervalMin != nil {
-		at := end.FinishedAt.Add(time.Duration(*r.settings.IntervalMin) * time.Minute)
-		next = &at
+	if code != CodeNeedsReauthorization {
+		next = nextSync(r.settings, end.FinishedAt)
 	}
 	switch {
 	case code == "" || (synced && code != CodeCancelled):

@@ -22,7 +22,7 @@ const (
 
 var reasonOfCode = map[string]string{
 	CodeDNSFailed: ReasonDNS, CodeBlockedAddress: ReasonTCP, CodeConnectFailed: ReasonTCP, CodeTimeout: ReasonTCP,
-	CodeTLSFailed: ReasonTLS, CodeCertificateInvalid: ReasonTLS, CodeAuthFailed: ReasonAuth,
+	CodeTLSFailed: ReasonTLS, CodeCertificateInvalid: ReasonTLS, CodeAuthFailed: ReasonAuth, CodeNeedsReauthorization: ReasonAuth,
 	CodeThrottled: ReasonThrottled, CodeNotIMAP: ReasonProtocol, CodeProtocolError: ReasonProtocol, CodeFolderMissing: ReasonProtocol,
 }
 

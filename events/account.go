@@ -29,21 +29,28 @@ const (
 	LimitYears  LimitType = "years"
 )
 
+// Values of AccountSettings.AuthType.
+const (
+	AuthPassword = "password"
+	AuthOAuth2   = "oauth2"
+)
+
 // AccountSettings is all of an account that is not a secret.
 type AccountSettings struct {
-	Name         string    `json:"name"`
-	Host         string    `json:"host"`
-	Port         int       `json:"port"`
-	Username     string    `json:"username"`
-	UseTLS       bool      `json:"use_tls"` // from the first octet; else STARTTLS where offered
-	LimitType    LimitType `json:"limit_type"`
-	LimitValue   *int      `json:"limit_value"`
-	Folders      string    `json:"folders"` // normalised list, "" for all
-	ExcludeTrash bool      `json:"exclude_trash"`
-	IntervalMin  *int      `json:"interval_min"` // minutes between syncs; nil: on request only
-	AllowChanges bool      `json:"allow_changes"`
-	AuthType     string    `json:"auth_type"`             // password
-	CertSHA256   string    `json:"cert_sha256,omitempty"` // pinned certificate, 64 hex digits
+	Name          string    `json:"name"`
+	Host          string    `json:"host"`
+	Port          int       `json:"port"`
+	Username      string    `json:"username"`
+	UseTLS        bool      `json:"use_tls"` // from the first octet; else STARTTLS where offered
+	LimitType     LimitType `json:"limit_type"`
+	LimitValue    *int      `json:"limit_value"`
+	Folders       string    `json:"folders"` // normalised list, "" for all
+	ExcludeTrash  bool      `json:"exclude_trash"`
+	IntervalMin   *int      `json:"interval_min"` // minutes between syncs; nil: on request only
+	AllowChanges  bool      `json:"allow_changes"`
+	AuthType      string    `json:"auth_type"`                // password, oauth2
+	OAuthProvider string    `json:"oauth_provider,omitempty"` // google, microsoft, custom; "" with a password
+	CertSHA256    string    `json:"cert_sha256,omitempty"`    // pinned certificate, 64 hex digits
 }
 
 // AccountAdded says that an IMAP account was added by its user.

@@ -31,6 +31,8 @@ var decoders = map[Type][]func(Unmarshal, []byte) (Event, error){
 	TypeMailboxFound:    {decode[MailboxFound], decode[MailboxFound]}, // 1 says nothing of the delimiter
 	TypeMailboxRemoved:  {decode[MailboxRemoved]},
 	TypeMailboxReset:    {decode[MailboxReset]},
+	TypeGrantLost:       {decode[GrantLost]},
+	TypeGrantRestored:   {decode[GrantRestored]},
 	TypeCoverageChecked: {decode[CoverageChecked]},
 	TypeTokenCreated:    {decode[TokenCreated]},
 	TypeTokenRevoked:    {decode[TokenRevoked]},

@@ -20,6 +20,14 @@ type CoverageCounts struct {
 	Missing     int `json:"missing"`     // without a reason
 }
 
+// Plus returns the sums of two.
+func (c CoverageCounts) Plus(o CoverageCounts) CoverageCounts {
+	return CoverageCounts{
+		c.OnServer + o.OnServer, c.Stored + o.Stored, c.Excluded + o.Excluded, c.Quarantined + o.Quarantined,
+		c.Erased + o.Erased, c.Missing + o.Missing,
+	}
+}
+
 // Kinds of CoverageException.
 const (
 	CoverageExcluded    = "excluded"

@@ -86,6 +86,8 @@ func examples() []Event {
 		UserErased{User: 1},
 		ModelRebuilt{Model: "mail", Generation: 6, Version: 4, Events: 1000},
 		ModelRolledBack{Model: "mail", Generation: 5},
+		GrantLost{Account: 3, Name: "Private", Provider: "google", Since: at, Error: SyncError{Code: "needs_reauthorization", Message: "Gone."}},
+		GrantRestored{Account: 3, Name: "Private", Provider: "google", Since: at},
 		CoverageChecked{
 			Account: 3, Mailbox: 5, Sync: 57, Name: "Sent", Selected: true, UIDValidity: 7, UIDNext: 640,
 			CoverageCounts: CoverageCounts{OnServer: 15, Stored: 9, Excluded: 1, Quarantined: 2, Erased: 1, Missing: 2},
@@ -195,7 +197,7 @@ func TestStreams(t *testing.T) {
 		TypeMailboxRemoved: {StreamMailbox, 5}, TypeMailboxReset: {StreamMailbox, 5}, TypeTokenCreated: {StreamToken, 12},
 		TypeTokenRevoked: {StreamToken, 12}, TypeLoggedIn: {StreamUser, 1}, TypeLoginFailed: {StreamUser, 1}, TypeUserAdded: {StreamUser, 1},
 		TypeUserChanged: {StreamUser, 1}, TypeUserDisabled: {StreamUser, 1}, TypeUserErased: {StreamUser, 1},
-		TypeCoverageChecked: {StreamMailbox, 5}, TypeModelRebuilt: {StreamModel, 6}, TypeModelRolledBack: {StreamModel, 5},
+		TypeCoverageChecked: {StreamMailbox, 5}, TypeGrantLost: {StreamAccount, 3}, TypeGrantRestored: {StreamAccount, 3}, TypeModelRebuilt: {StreamModel, 6}, TypeModelRolledBack: {StreamModel, 5},
 		TypeWebhookAdded: {StreamWebhook, 5}, TypeWebhookChanged: {StreamWebhook, 5}, TypeWebhookRemoved: {StreamWebhook, 5},
 		TypeWebhookSecretRotated: {StreamWebhook, 5}, TypeWebhookDisabled: {StreamWebhook, 5},
 	}

@@ -117,12 +117,7 @@ func (c MailboxCoverage) status(now time.Time) string {
 
 // add adds the check of a mailbox to that of its account.
 func (a *AccountCoverage) add(c MailboxCoverage) {
-	a.OnServer += c.OnServer
-	a.Stored += c.Stored
-	a.Excluded += c.Excluded
-	a.Quarantined += c.Quarantined
-	a.Erased += c.Erased
-	a.Missing += c.Missing
+	a.CoverageCounts = a.Plus(c.CoverageCounts)
 	a.Position = max(a.Position, c.Position)
 	if c.CheckedAt.After(a.CheckedAt) {
 		a.CheckedAt = c.CheckedAt

@@ -11,14 +11,15 @@ import (
 
 // Account is an account as its user sees it.
 type Account struct {
-	ID        domain.AccountID
-	Version   int64
-	Settings  events.AccountSettings
-	LastSync  *time.Time
-	State     string // idle, queued, running, error
-	LastError string // "" if the last run did not fail
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	ID          domain.AccountID
+	Version     int64
+	Settings    events.AccountSettings
+	LastSync    *time.Time
+	State       string // idle, queued, running, error, needs_reauthorization
+	OAuthStatus string // of the grant: pending, active, needs_reauthorization; "" with a password
+	LastError   string // "" if the last run did not fail
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
 }
 
 // SyncRun is a sync run; Progress is of a run that waits or goes on.

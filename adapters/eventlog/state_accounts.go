@@ -22,6 +22,12 @@ WHERE journal_id = $1 AND account_id = coalesce($2, account_id) AND erased_by IS
 const unqueueAccounts = `
 DELETE FROM state.sync_queue WHERE journal_id = $1 AND account_id = coalesce($2, account_id)`
 
+const forgetGrants = `
+DELETE FROM state.grants WHERE journal_id = $1 AND account_id = coalesce($2, account_id)`
+
+const forgetSignIns = `
+DELETE FROM state.sign_ins WHERE journal_id = $1 AND account_id = coalesce($2, account_id)`
+
 const endSync = `
 UPDATE state.accounts SET last_run = $3, failures = $4, last_error = $5, synced_once = synced_once OR $6::timestamptz IS NOT NULL,
 	synced_at = coalesce($6, synced_at), stalled_at = CASE WHEN $6::timestamptz IS NULL THEN stalled_at END
@@ -67,6 +73,8 @@ func (fx *effects) foldAccount(pos events.Position, event events.Event) {
 func (fx *effects) eraseAccounts(pos events.Position, account *domain.AccountID) {
 	fx.queue(eraseAccounts, (*int64)(account), int64(pos), fx.at)
 	fx.queue(unqueueAccounts, (*int64)(account))
+	fx.queue(forgetGrants, (*int64)(account))
+	fx.queue(forgetSignIns, (*int64)(account))
 }
 
 // fitSettings returns settings as jsonb takes them, which knows no NUL.

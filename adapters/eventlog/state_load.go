@@ -79,6 +79,7 @@ func load(ctx context.Context, conn *pgx.Conn, scope commands.Scope) (*loaded, e
 
 const loadAccount = `
 SELECT version, settings, synced_once, failures, lease, erased_by IS NOT NULL,
+	coalesce((SELECT status FROM state.grants WHERE journal_id = $1 AND account_id = $2), ''),
 	CASE WHEN $3 THEN (
 		SELECT count(*) FROM state.mailboxes b
 		JOIN state.messages m ON m.journal_id = b.journal_id AND m.mailbox_id = b.mailbox_id
@@ -93,7 +94,7 @@ func (l *loaded) queueAccount(b *pgx.Batch, scope commands.Scope) {
 	b.Queue(loadAccount, int64(scope.Journal), int64(scope.Account), scope.CountMessages).QueryRow(func(row pgx.Row) error {
 		a := &commands.AccountState{}
 		var settings []byte
-		err := row.Scan(&a.Version, &settings, &a.SyncedOnce, &a.Failures, &l.lease, &l.accountErased, &a.Messages)
+		err := row.Scan(&a.Version, &settings, &a.SyncedOnce, &a.Failures, &l.lease, &l.accountErased, &a.Grant, &a.Messages)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}

@@ -14,6 +14,8 @@ type rowSet struct {
 	checkpoints []commands.CheckpointRow
 	quarantine  []commands.QuarantineRow
 	checksDue   []commands.CoverageDueRow
+	grants      []commands.GrantRow
+	grantsGone  []commands.GrantGoneRow
 	sealed      []commands.SealedRow
 	queued      []commands.QueueRow
 	dequeued    []commands.DequeueRow
@@ -36,6 +38,10 @@ func rowsByType(rows []commands.Row) (s rowSet) {
 			s.quarantine = append(s.quarantine, r)
 		case commands.CoverageDueRow:
 			s.checksDue = append(s.checksDue, r)
+		case commands.GrantRow:
+			s.grants = append(s.grants, r)
+		case commands.GrantGoneRow:
+			s.grantsGone = append(s.grantsGone, r)
 		case commands.SealedRow:
 			s.sealed = append(s.sealed, r)
 		case commands.QueueRow:
@@ -81,6 +87,8 @@ func queueRows(b *pgx.Batch, scope commands.Scope, at time.Time, rows []commands
 	w.checkpoints(s.checkpoints)
 	w.quarantine(s.quarantine)
 	w.checksDue(s.checksDue)
+	w.dropGrants(s.grantsGone)
+	w.grants(s.grants)
 	w.sealed(s.sealed)
 	w.dequeue(s.dequeued)
 	w.queue(s.queued)

@@ -45,6 +45,14 @@ type App struct {
 	GetSyncRun   func(context.Context, queries.GetSyncRun) (queries.SyncRun, error)
 	RunningSyncs func(context.Context, queries.ListRunningSyncs) ([]queries.RunningSync, error)
 
+	OAuthProviders      func() []commands.OAuthProvider
+	GetGrant            func(context.Context, queries.GetGrant) (queries.Grant, error)
+	BeginAuthorization  func(context.Context, commands.BeginAuthorization) (commands.AuthorizationBegun, error)
+	LookAuthorization   func(ctx context.Context, state string) (commands.AuthorizationAsked, error)
+	FinishAuthorization func(context.Context, commands.FinishAuthorization) (commands.AuthorizationEnded, error)
+	PutGrant            func(context.Context, commands.PutGrant) (events.Position, error)
+	DropGrant           func(context.Context, commands.DropGrant) (events.Position, error)
+
 	AccountCoverage func(context.Context, queries.GetAccountCoverage) (queries.AccountCoverage, error)
 	CheckCoverage   func(context.Context, commands.CheckCoverage) (commands.SyncOutcome, error)
 
@@ -104,6 +112,7 @@ type Options struct {
 	RequireHTTPS   bool
 	Proxies        Proxies  // the zero value: none
 	CORSOrigins    []string // exact origins, or "*"
+	OAuthReturns   []string // origins that a browser may go to after a sign-in
 	MaxBody        int64    // octets
 	SyncWait       time.Duration
 	DocsEnabled    bool

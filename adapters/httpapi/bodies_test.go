@@ -166,7 +166,7 @@ func FuzzDecodeObject(f *testing.F) {
 		if err != nil {
 			return
 		}
-		in := readServer(d, true)
+		in := readServer(d, true, nil)
 		if d.err() == nil {
 			s, err := in.settings()
 			if err == nil && (s.Name == "" || s.Port < 1 || s.Port > 65535 || normalFolders(s.Folders) != s.Folders) {

@@ -44,6 +44,7 @@ func serverOf(a queries.Account) serverJSON {
 		SyncLimitType: s.LimitType, SyncLimitValue: s.LimitValue, FoldersToSync: s.Folders, ExcludeTrash: s.ExcludeTrash,
 		LastSync: public.StampOrNil(a.LastSync), SyncInterval: s.IntervalMin, AllowChanges: s.AllowChanges,
 		SyncState: a.State, LastError: textOrNil(a.LastError), AuthType: s.AuthType,
+		OAuthProvider: textOrNil(s.OAuthProvider), OAuthStatus: textOrNil(a.OAuthStatus),
 		CreatedAt: public.Stamp(a.CreatedAt), UpdatedAt: public.Stamp(a.UpdatedAt), CertSHA256: s.CertSHA256,
 	}
 }
@@ -55,7 +56,7 @@ func serverTag(a queries.Account) string {
 	if a.LastSync != nil {
 		h.Write([]byte(public.Stamp(*a.LastSync)))
 	}
-	h.Write([]byte("\x00" + a.State + "\x00" + a.LastError))
+	h.Write([]byte("\x00" + a.State + "\x00" + a.LastError + "\x00" + a.OAuthStatus))
 	return versionTag("imap-server", int64(a.ID), a.Version, strconv.FormatUint(h.Sum64(), 36))
 }
 
@@ -114,7 +115,7 @@ func (a *api) createServer(r *request) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	in := readServer(d, true)
+	in := readServer(d, true, a.app.OAuthProviders())
 	if err := d.err(); err != nil {
 		return response{}, err
 	}
@@ -122,9 +123,9 @@ func (a *api) createServer(r *request) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	made, err := a.app.AddAccount(r.Context(), commands.AddAccount{
-		Journal: r.who.Journal, Meta: r.meta(), Settings: settings, Password: *in.password,
-	})
+	cmd := commands.AddAccount{Journal: r.who.Journal, Meta: r.meta(), Settings: settings}
+	set(&cmd.Password, in.password)
+	made, err := a.app.AddAccount(r.Context(), cmd)
 	if err != nil {
 		return response{}, err
 	}
@@ -149,7 +150,7 @@ func (a *api) changeServer(r *request) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	in := readServer(d, false)
+	in := readServer(d, false, a.app.OAuthProviders())
 	if err := d.err(); err != nil {
 		return response{}, err
 	}

@@ -137,6 +137,14 @@ func accountRoutes() []*route {
 		{path: "imap-servers/{id}/syncs/", name: "Sync Run List", about: "Sync runs.", methods: get((*api).listSyncs)},
 		{path: "imap-servers/{id}/syncs/{sync_id}/", name: "Sync Run Instance", about: "One sync run.", methods: get((*api).getSync)},
 		{path: "imap-servers/{id}/syncs/{sync_id}/cancel/", name: "Cancel Sync", about: "Gives up a sync run.", methods: post((*api).cancelSync)},
+		{path: "imap-servers/{id}/oauth/", name: "OAuth", about: "The OAuth 2.0 sign-in of an IMAP server.", methods: map[string]handler{
+			http.MethodGet: (*api).getGrant, http.MethodPut: (*api).putGrant, http.MethodDelete: (*api).dropGrant,
+		}},
+		{path: "imap-servers/{id}/oauth/authorize/", name: "OAuth Authorize", about: "Begins a sign-in in a browser.", methods: post((*api).beginSignIn)},
+		{path: "oauth/providers/", name: "OAuth Provider List", about: "Who can be signed in with.", methods: get((*api).listProviders)},
+		{path: "/oauth/callback", name: "OAuth Callback", about: "Where a browser comes back to after a sign-in.", access: open, methods: map[string]handler{
+			http.MethodGet: (*api).askSignIn, http.MethodPost: (*api).finishSignIn,
+		}},
 		{path: "imap-servers/{id}/coverage/", name: "Coverage", about: "What became of every message of the mail server.", methods: get((*api).serverCoverage)},
 		{path: "imap-servers/{id}/coverage/check/", name: "Check Coverage", about: "Compares with the mail server now.", methods: post((*api).checkCoverage)},
 		{path: "imap-servers/{id}/folders/", name: "Imap Server Folders", about: "The folders of an IMAP server.", methods: get((*api).serverFolders)},

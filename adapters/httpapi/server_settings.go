@@ -3,6 +3,7 @@ package httpapi
 import (
 	"strings"
 
+	"github.com/imap2api/imap2api/commands"
 	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/events"
 )
@@ -31,16 +32,19 @@ type serverInput struct {
 	setInterval                    bool // interval is given, be it null
 	allowChanges                   *bool
 	pin                            *string
+	authType, provider             *string
+	providers                      []commands.OAuthProvider
 }
 
 // readServer reads the fields in the order of api.md 9.3; required ones must be there if whole.
-func readServer(d *decoder, whole bool) serverInput {
+func readServer(d *decoder, whole bool, providers []commands.OAuthProvider) serverInput {
+	oauth := whole && signsIn(d)
 	in := serverInput{
 		name:          d.text("name", rule{required: whole, max: 100}),
-		host:          readHost(d, whole),
+		host:          readHost(d, whole && !oauth),
 		port:          d.integer("port", rule{min: 1, max: 65535}),
 		username:      d.text("username", rule{required: whole, max: 255}),
-		password:      d.text("password", rule{required: whole, max: 1024, keep: true}),
+		password:      readPassword(d, whole, oauth),
 		useTLS:        d.boolean("use_ssl"),
 		limitType:     d.choice("sync_limit_type", "all", "last_n", "days", "weeks", "months", "years"),
 		setLimitValue: d.given("sync_limit_value"),
@@ -51,7 +55,9 @@ func readServer(d *decoder, whole bool) serverInput {
 		interval:      d.integer("sync_interval", rule{nullable: true, min: 1, max: 10080}),
 		allowChanges:  d.boolean("allow_changes"),
 	}
-	d.choice("auth_type", "password") // oauth2 is not built
+	in.providers = providers
+	in.authType = d.choice("auth_type", events.AuthPassword, events.AuthOAuth2)
+	in.provider = readProvider(d, oauth)
 	in.pin = readPin(d)
 	return in
 }
@@ -89,9 +95,10 @@ func set[T any](to *T, from *T) {
 func (in serverInput) settings() (events.AccountSettings, error) {
 	interval := defaultInterval
 	s := events.AccountSettings{
-		UseTLS: true, LimitType: events.LimitAll, ExcludeTrash: true, IntervalMin: &interval, AuthType: "password",
+		UseTLS: true, LimitType: events.LimitAll, ExcludeTrash: true, IntervalMin: &interval, AuthType: events.AuthPassword,
 	}
 	in.put(&s)
+	in.putProvider(events.AccountSettings{}, &s)
 	if in.port == nil {
 		s.Port = defaultPort(s.UseTLS)
 	}
@@ -102,6 +109,7 @@ func (in serverInput) settings() (events.AccountSettings, error) {
 func (in serverInput) merged(before events.AccountSettings) (events.AccountSettings, error) {
 	after := before
 	in.put(&after)
+	in.putProvider(before, &after)
 	if in.port == nil && after.UseTLS != before.UseTLS && before.Port == defaultPort(before.UseTLS) {
 		after.Port = defaultPort(after.UseTLS)
 	}
@@ -126,14 +134,21 @@ func (in serverInput) put(s *events.AccountSettings) {
 		s.IntervalMin = in.interval
 	}
 	set(&s.AllowChanges, in.allowChanges)
+	set(&s.AuthType, in.authType)
+	set(&s.OAuthProvider, in.provider)
 	set(&s.CertSHA256, in.pin)
 }
 
 // check judges the merged settings: what one field alone cannot show.
 func (in serverInput) check(before, after events.AccountSettings) error {
 	var faults inputError
+	switch {
+	case after.AuthType == events.AuthOAuth2:
+		in.checkSignIn(before, after, &faults)
+	case before.AuthType == events.AuthOAuth2 && in.password == nil:
+		faults.add("password", msgRequired)
 	// api.md D26: a stored password must not travel to another host, or in the clear.
-	if in.password == nil && (after.Host != before.Host || before.UseTLS && !after.UseTLS) {
+	case in.password == nil && (after.Host != before.Host || before.UseTLS && !after.UseTLS):
 		faults.add("password", msgAgain)
 	}
 	if after.LimitType != events.LimitAll && after.LimitValue == nil {

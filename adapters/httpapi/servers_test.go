@@ -19,7 +19,7 @@ func TestServerFaults(t *testing.T) {
 				`"sync_limit_value":["Ensure this value is greater than or equal to 1."]}`,
 		},
 		{`{` + rest + `,"sync_limit_type":"days"}`, `{"sync_limit_value":["Sync limit value is required for this sync type"]}`},
-		{`{` + rest + `,"auth_type":"oauth2"}`, `{"auth_type":["\"oauth2\" is not a valid choice."]}`},
+		{`{` + rest + `,"auth_type":"oauth3"}`, `{"auth_type":["\"oauth3\" is not a valid choice."]}`},
 		{`{` + rest + `,"tls_certificate_sha256":"xyz"}`, `{"tls_certificate_sha256":["Enter 64 hexadecimal digits, or nothing."]}`},
 		{`{"name":"n","host":"imap.example.org:993","username":"u","password":"p"}`, `{"host":["Enter a valid host name or IP address."]}`},
 		{`{"name":"a\u0000b","host":"h","username":"u","password":"p"}`, `{"name":["Null characters are not allowed."]}`},

@@ -90,6 +90,9 @@ func (a *api) testServer(r *request) (response, error) {
 		return response{}, err
 	}
 	in := readLogin(d, false)
+	if acc.OAuthStatus != "" && in.host != nil && *in.host != acc.Settings.Host {
+		d.fault("host", msgForeignHost) // tokens go nowhere else
+	}
 	if err := d.err(); err != nil {
 		return response{}, err
 	}

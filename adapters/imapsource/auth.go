@@ -1,6 +1,7 @@
 package imapsource
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"strings"
@@ -12,8 +13,11 @@ var errNoLogin = errors.New("no mechanism for a password is offered")
 // authenticate logs in: by SASL PLAIN (RFC 4616), else SASL LOGIN, else the
 // LOGIN command, as offered. A mechanism that the server does not know after
 // all (BAD) is passed over; a refusal (NO) is final, since accounts are locked
-// after a few.
-func (o *opening) authenticate() error {
+// after a few. Who has a bearer token logs in with that.
+func (o *opening) authenticate(ctx context.Context) error {
+	if o.login.Bearer != nil {
+		return o.authBearer(ctx)
+	}
 	disabled := o.caps.has("LOGINDISABLED")
 	if disabled && o.state.Version == 0 {
 		return errNoLogin // no password goes out in plain text against the server's will

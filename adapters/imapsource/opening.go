@@ -21,6 +21,7 @@ type opening struct {
 	src   *Source
 	login commands.Login
 	state tls.ConnectionState // zero without TLS
+	token string              // of login.Bearer
 }
 
 func (o *opening) tlsName() string {
@@ -37,6 +38,13 @@ var errNotIMAP = errors.New("greeting is not one of IMAP")
 // a probe can tell how far it came.
 func (s *Source) connect(ctx context.Context, login commands.Login) (*opening, error) {
 	o := &opening{session: &session{}, src: s, login: login}
+	if login.Bearer != nil { // no connection is made for a grant that is gone
+		token, err := login.Bearer.Token(ctx, "")
+		if err != nil {
+			return o, o.explain(ctx, err)
+		}
+		o.token = token
+	}
 	conn, err := s.dial(ctx, login)
 	if err != nil {
 		return o, dialError(ctx, login, err)
@@ -72,7 +80,7 @@ func (o *opening) start(ctx context.Context, conn net.Conn) error {
 		}
 	}
 	if !preauth {
-		if err := o.authenticate(); err != nil {
+		if err := o.authenticate(ctx); err != nil {
 			return o.explain(ctx, err)
 		}
 	}
@@ -207,6 +215,9 @@ func (o *opening) explain(ctx context.Context, err error) error {
 	if e := contextError(ctx, o.login, err); e != nil {
 		return e
 	}
+	if e, ok := errors.AsType[*commands.SourceError](err); ok {
+		return e
+	}
 	host := o.login.Host
 	if e, ok := errors.AsType[*refusedError](err); ok {
 		switch {
@@ -220,6 +231,10 @@ func (o *opening) explain(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, errNotIMAP), errors.Is(err, errLine) && o.caps.list == nil:
 		return sourceError(commands.CodeNotIMAP, fmt.Sprintf("What answers at %s, port %d, is not an IMAP server.", host, o.login.Port), err)
+	case errors.Is(err, errBearerInClear):
+		return sourceError(commands.CodeTLSFailed, fmt.Sprintf("%s offers no TLS, without which nobody signs in with OAuth 2.0.", host), err)
+	case errors.Is(err, errNoBearer):
+		return sourceError(commands.CodeAuthFailed, fmt.Sprintf("%s does not take OAuth 2.0.", host), err)
 	case errors.Is(err, errNoLogin):
 		return sourceError(commands.CodeAuthFailed, fmt.Sprintf("%s takes no password on this connection.", host), err)
 	case isTimeout(err):

@@ -25,7 +25,9 @@ func NewAccountReader(pool *pgxpool.Pool, version int) *AccountReader {
 
 const listAccounts = `
 SELECT m.account_id, m.version, m.settings, m.last_sync, m.last_error, m.created_at, m.updated_at,
+	coalesce(g.status, ''),
 	CASE
+		WHEN g.status = 'needs_reauthorization' THEN g.status
 		WHEN q.started_at IS NOT NULL THEN 'running'
 		WHEN q.queued_at IS NOT NULL THEN 'queued'
 		WHEN m.last_error <> '' THEN 'error'
@@ -33,6 +35,7 @@ SELECT m.account_id, m.version, m.settings, m.last_sync, m.last_error, m.created
 	END
 FROM account m
 LEFT JOIN state.sync_queue q ON q.journal_id = m.journal_id AND q.account_id = m.account_id
+LEFT JOIN state.grants g ON g.journal_id = m.journal_id AND g.account_id = m.account_id
 WHERE m.journal_id = $1 AND ($2::bigint[] IS NULL OR m.account_id = ANY($2))` + notErased + `
 ORDER BY m.account_id`
 
@@ -42,7 +45,7 @@ func (r *AccountReader) Accounts(ctx context.Context, journal events.JournalID, 
 	err := r.read(ctx, question{sql: listAccounts, args: []any{journal, accountIDs(ids)}, scan: func(rows pgx.Rows) error {
 		for rows.Next() {
 			var a queries.Account
-			if err := rows.Scan(&a.ID, &a.Version, &a.Settings, &a.LastSync, &a.LastError, &a.CreatedAt, &a.UpdatedAt, &a.State); err != nil {
+			if err := rows.Scan(&a.ID, &a.Version, &a.Settings, &a.LastSync, &a.LastError, &a.CreatedAt, &a.UpdatedAt, &a.OAuthStatus, &a.State); err != nil {
 				return fmt.Errorf("scan account: %w", err)
 			}
 			out = append(out, a)

@@ -23,11 +23,13 @@ func NewWatches(queue *Queue) *Watches {
 	return &Watches{queue, pgtype.UUID{Bytes: commands.NewAppendID(), Valid: true}}
 }
 
-// watched are the accounts that are synced by schedule.
+// watched are the accounts that are synced by schedule, and that somebody has signed in to.
 const watched = `
 	SELECT a.journal_id, a.account_id
 	FROM state.accounts a
-	WHERE a.erased_by IS NULL AND a.settings ->> 'interval_min' IS NOT NULL`
+	WHERE a.erased_by IS NULL AND a.settings ->> 'interval_min' IS NOT NULL AND NOT EXISTS (
+		SELECT FROM state.grants g
+		WHERE g.journal_id = a.journal_id AND g.account_id = a.account_id AND g.status <> 'active')`
 
 const dropWatches = `
 DELETE FROM state.watches w

@@ -50,6 +50,7 @@ type config struct {
 	docsEnabled                      bool
 	webhookNetworks                  string
 	webhookHTTP                      string
+	oauthConfig
 
 	limits           struct{ user, anonymous, gmail httpapi.Limit }
 	level            slog.Level
@@ -94,6 +95,7 @@ func (c *config) register(fs *flag.FlagSet) {
 	fs.BoolVar(&c.docsEnabled, "docs-enabled", true, "serve the OpenAPI document and its page")
 	fs.StringVar(&c.webhookNetworks, "webhook-allowed-networks", "", "networks that webhooks may reach although they are private or the like, comma-separated")
 	fs.StringVar(&c.webhookHTTP, "webhook-allow-http", "", "webhooks may go by plain HTTP; unset: in development")
+	c.oauthConfig.register(fs)
 }
 
 // parse reads the settings of a command, and its own flags that own registers.
@@ -192,6 +194,9 @@ func (c *config) validate() error {
 	c.blocked = networks("imap-blocked-networks", c.blockedNetworks)
 	c.trusted = networks("trusted-proxies", c.trustedProxies)
 	c.webhookAllowed = networks("webhook-allowed-networks", c.webhookNetworks)
+	if err := c.oauthConfig.validate(); err != nil {
+		faults = append(faults, err)
+	}
 	if c.maxBody < 1024 {
 		fault("max-body-bytes", "must be at least 1024")
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/imap2api/imap2api/commands"
+	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/queries"
 )
 
@@ -21,14 +24,28 @@ type statusJSON struct {
 }
 
 type serverStatus struct {
-	ID        int64        `json:"id"`
-	User      string       `json:"user"`
-	Name      string       `json:"name"`
-	State     string       `json:"sync_state"`
-	LastSync  *time.Time   `json:"last_sync"`
-	LastError *string      `json:"last_error"`
-	Messages  int          `json:"stored_emails"`
-	Watch     *watchStatus `json:"watch"` // null: nobody waits for changes, as without a schedule
+	ID          int64           `json:"id"`
+	User        string          `json:"user"`
+	Name        string          `json:"name"`
+	State       string          `json:"sync_state"`
+	OAuthStatus *string         `json:"oauth_status"` // null with a password
+	LastSync    *time.Time      `json:"last_sync"`
+	LastError   *string         `json:"last_error"`
+	Messages    int             `json:"stored_emails"`
+	Coverage    *remoteCoverage `json:"coverage"` // null before the first check
+	Watch       *watchStatus    `json:"watch"`    // null: nobody waits for changes, as without a schedule
+}
+
+// remoteCoverage says what became of the messages of a mail server, as of the last check.
+type remoteCoverage struct {
+	Status      string    `json:"status"` // complete, incomplete, stale
+	CheckedAt   time.Time `json:"checked_at"`
+	OnServer    int       `json:"server_messages"`
+	Stored      int       `json:"stored"`
+	Excluded    int       `json:"excluded"`
+	Quarantined int       `json:"quarantined"`
+	Erased      int       `json:"erased"`
+	Missing     int       `json:"missing"`
 }
 
 type modelStatus struct {
@@ -98,6 +115,9 @@ func (s *system) status(ctx context.Context) (statusJSON, error) {
 	for _, t := range targets {
 		a := t.account
 		row := serverStatus{ID: int64(a.ID), User: names[int64(t.journal)], Name: a.Settings.Name, State: a.State, LastSync: a.LastSync, Watch: watches[a.ID]}
+		if a.OAuthStatus != "" {
+			row.OAuthStatus = &a.OAuthStatus
+		}
 		if a.LastError != "" {
 			row.LastError = &a.LastError
 		}
@@ -107,6 +127,9 @@ func (s *system) status(ctx context.Context) (statusJSON, error) {
 		}
 		for _, f := range folders {
 			row.Messages += f.Messages
+		}
+		if row.Coverage, err = s.remoteCoverage(ctx, t); err != nil {
+			return out, err
 		}
 		out.Servers = append(out.Servers, row)
 	}
@@ -119,6 +142,35 @@ func (s *system) status(ctx context.Context) (statusJSON, error) {
 	}
 	out.Search = s.searchStatus(ctx)
 	return out, nil
+}
+
+// remoteCoverage returns nil before the first check.
+func (s *system) remoteCoverage(ctx context.Context, t target) (*remoteCoverage, error) {
+	c, err := queries.NewGetAccountCoverage(s.accounts, now).Handle(ctx, queries.GetAccountCoverage{Journal: t.journal, Account: t.account.ID})
+	if errors.Is(err, domain.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &remoteCoverage{c.Status, c.CheckedAt, c.OnServer, c.Stored, c.Excluded, c.Quarantined, c.Erased, c.Missing}, nil
+}
+
+// String sums up: what is stored of what is there, and what is wrong.
+func (c *remoteCoverage) String() string {
+	if c == nil {
+		return "not checked"
+	}
+	text := fmt.Sprintf("%s %d/%d", c.Status, c.Stored, c.OnServer)
+	for _, part := range []struct {
+		n    int
+		what string
+	}{{c.Missing, "missing"}, {c.Quarantined, "in quarantine"}, {c.Excluded, "excluded"}, {c.Erased, "erased"}} {
+		if part.n > 0 {
+			text += fmt.Sprintf(", %d %s", part.n, part.what)
+		}
+	}
+	return text
 }
 
 func statusOf(m queries.Model) modelStatus {
@@ -135,16 +187,19 @@ func statusOf(m queries.Model) modelStatus {
 
 func printStatus(w io.Writer, s statusJSON) error {
 	var b strings.Builder
-	fmt.Fprintln(&b, "SERVER\tUSER\tNAME\tSTATE\tLAST SYNC\tEMAILS\tLIVE\tERROR")
+	fmt.Fprintln(&b, "SERVER\tUSER\tNAME\tSTATE\tLAST SYNC\tEMAILS\tCOVERAGE\tLIVE\tERROR")
 	for _, r := range s.Servers {
-		last, fault := "never", ""
+		last, fault, state := "never", "", r.State
+		if r.OAuthStatus != nil && *r.OAuthStatus == commands.GrantPending {
+			state = "needs sign-in"
+		}
 		if r.LastSync != nil {
 			last = r.LastSync.Format(time.RFC3339)
 		}
 		if r.LastError != nil {
 			fault = *r.LastError
 		}
-		fmt.Fprintf(&b, "%d\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", r.ID, r.User, r.Name, r.State, last, r.Messages, r.Watch, fault)
+		fmt.Fprintf(&b, "%d\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", r.ID, r.User, r.Name, state, last, r.Messages, r.Coverage, r.Watch, fault)
 	}
 	fmt.Fprintln(&b, "\nREAD MODEL\tGENERATION\tSTATUS\tLAG\tSECONDS")
 	for _, m := range s.Projections {

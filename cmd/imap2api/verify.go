@@ -12,17 +12,22 @@ import (
 	"time"
 
 	"github.com/imap2api/imap2api/adapters/eventlog"
+	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/events"
 	"github.com/imap2api/imap2api/events/public"
 )
 
 func runVerify(ctx context.Context, in *invocation) error {
 	var user, headsFile string
-	var heads bool
+	var heads, remote, content bool
+	var server int64
 	s, rest, end, err := session(ctx, "verify", in, func(fs *flag.FlagSet) {
 		fs.StringVar(&user, "user", "", "only this user's journal; system is that of the installation")
 		fs.BoolVar(&heads, "heads", false, "print a signed statement of the end of each chain")
 		fs.StringVar(&headsFile, "heads-file", "", "check statements printed earlier, and that the chains still go through them")
+		fs.BoolVar(&remote, "remote", false, "compare with the IMAP servers instead: is every message there?")
+		fs.Int64Var(&server, "server", 0, "with -remote: only this IMAP server")
+		fs.BoolVar(&content, "content", false, "with -remote: fetch every message again and compare its octets")
 	})
 	if err != nil {
 		return err
@@ -31,7 +36,13 @@ func runVerify(ctx context.Context, in *invocation) error {
 	if len(rest) > 0 {
 		return usageError{fmt.Errorf("verify takes no arguments: %q", rest)}
 	}
+	if !remote && (server != 0 || content) {
+		return usageError{errors.New("-server and -content go with -remote")}
+	}
 	tuneMemory()
+	if remote {
+		return s.verifyRemote(ctx, in, user, domain.AccountID(server), content)
+	}
 	if heads {
 		return s.printHeads(ctx, in)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/imap2api/imap2api/adapters/lexeme"
 	"github.com/imap2api/imap2api/adapters/mailparse"
 	"github.com/imap2api/imap2api/adapters/meili"
+	"github.com/imap2api/imap2api/adapters/oauth"
 	"github.com/imap2api/imap2api/adapters/postgres"
 	"github.com/imap2api/imap2api/adapters/sampleserver"
 	"github.com/imap2api/imap2api/commands"
@@ -56,7 +57,10 @@ type system struct {
 	users      *postgres.Users
 	queue      *postgres.Queue
 	tokens     *postgres.Tokens
-	passwords  *postgres.AccountPasswords
+	passwords  *commands.AccessTokens
+	grants     *postgres.Grants
+	grantBook  *commands.GrantWriter
+	oauth      *oauth.Service
 	parser     *mailparse.Parser
 	source     *imapsource.Source
 	lines      *commands.Connections
@@ -97,7 +101,12 @@ func build(c *config, db *database, log *slog.Logger) (*system, error) {
 	s.users = postgres.NewUsers(db.pool, s.secrets)
 	s.queue = postgres.NewQueue(db.pool, postgres.QueueOptions{Now: now})
 	s.tokens = postgres.NewTokens(db.pool)
-	s.passwords = postgres.NewAccountPasswords(db.pool, s.secrets)
+	s.grants = postgres.NewGrants(db.pool, s.secrets)
+	if s.oauth, err = c.oauthService(); err != nil {
+		return nil, err
+	}
+	s.grantBook = commands.NewGrantWriter(s.journal, s.grants, now)
+	s.passwords = commands.NewAccessTokens(postgres.NewAccountPasswords(db.pool, s.secrets), s.grants, s.grantBook, s.oauth, now, log)
 	s.source = imapsource.New(imapsource.Options{BlockedNetworks: c.blocked, RootCAs: roots, Logger: log, Version: version()})
 	s.sessions = postgres.NewSessions(db.pool, now)
 	s.proxies = httpapi.NewProxies(splitList(c.trustedProxies))
@@ -177,12 +186,16 @@ func (s *system) consumer() *eventlog.Consumer {
 	})
 }
 
-// syncer returns what carries out sync runs.
-func (s *system) syncer() *commands.Syncer {
-	sync := commands.NewSyncAccount(s.journal, s.journal, s.lines, s.passwords, s.raws, parser{s.parser}, commands.SyncOptions{
+// syncAccount returns what carries out one sync run.
+func (s *system) syncAccount() *commands.SyncAccountHandler {
+	return commands.NewSyncAccount(s.journal, s.journal, s.lines, s.passwords, s.raws, parser{s.parser}, commands.SyncOptions{
 		MaxMessage: s.config.maxMessage, Parsers: max(2, runtime.GOMAXPROCS(0)), Now: now, Logger: s.log,
 	})
-	return commands.NewSyncer(s.queue, sync, commands.SyncerOptions{Workers: s.config.syncWorkers, Logger: s.log})
+}
+
+// syncer returns what carries out sync runs.
+func (s *system) syncer() *commands.Syncer {
+	return commands.NewSyncer(s.queue, s.syncAccount(), commands.SyncerOptions{Workers: s.config.syncWorkers, Logger: s.log})
 }
 
 // watcher returns what waits for changes on mail servers.
@@ -250,6 +263,7 @@ func (s *system) wireAccounts(app *httpapi.App) {
 	app.ListSyncRuns = observe(o, l, "list_sync_runs", queries.NewListSyncRuns(s.accounts).Handle)
 	app.GetSyncRun = observe(o, l, "get_sync_run", queries.NewGetSyncRun(s.accounts).Handle)
 	app.RunningSyncs = observe(o, l, "list_running_syncs", queries.NewListRunningSyncs(s.accounts).Handle)
+	s.wireSignIns(app)
 	app.AccountCoverage = observe(o, l, "account_coverage", queries.NewGetAccountCoverage(s.accounts, now).Handle)
 	app.CheckCoverage = observe(o, l, "check_coverage", commands.NewCheckCoverage(s.journal, s.requestSync()).Handle)
 }

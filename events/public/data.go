@@ -53,6 +53,10 @@ func configOf(e events.Event, base string) any {
 		return serverUpdatedData{serverOf(e.Account, e.Settings, base), orEmpty(e.Changed)}
 	case events.AccountErased:
 		return serverDeletedData{e.Account, e.Messages}
+	case events.GrantLost:
+		return grantData{e.Account, link(base, "imap-servers/", int64(e.Account), "/"), e.Name, e.Provider, Stamp(e.Since), &e.Error}
+	case events.GrantRestored:
+		return grantData{e.Account, link(base, "imap-servers/", int64(e.Account), "/"), e.Name, e.Provider, Stamp(e.Since), nil}
 	case events.TokenCreated:
 		return tokenData{
 			e.Token, link(base, "tokens/", int64(e.Token), "/"), e.Name, e.Kind, orEmpty(e.Scopes), orEmpty(e.Accounts),

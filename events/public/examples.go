@@ -85,10 +85,13 @@ var exampleFilter = events.WebhookFilter{
 var (
 	exampleServer = serverData{3, exampleBase + "imap-servers/3/", "Office", "imap.example.org", "ann@example.org"}
 
-	exampleServerUpdated   = serverUpdatedData{exampleServer, []string{"name"}}
-	exampleServerDeleted   = serverDeletedData{3, 1893}
-	exampleGrant           = grantData{3, exampleBase + "imap-servers/3/", "Private", "google", "2025-03-04T13:00:02.309911Z", &events.SyncError{Code: "needs_reauthorization", Message: "The provider no longer accepts the stored sign-in."}}
-	exampleGrantBack       = grantData{3, exampleBase + "imap-servers/3/", "Private", "google", "2025-03-04T13:20:40.101202Z", nil}
+	exampleServerUpdated = serverUpdatedData{exampleServer, []string{"name"}}
+	exampleServerDeleted = serverDeletedData{3, 1893}
+	exampleGrant         = dataOf(events.GrantLost{
+		Account: 3, Name: "Private", Provider: "google", Since: at("2025-03-04T13:00:02.309911Z"),
+		Error: events.SyncError{Code: "needs_reauthorization", Message: "The provider no longer accepts the stored sign-in."},
+	}, exampleBase)
+	exampleGrantBack       = dataOf(events.GrantRestored{Account: 3, Name: "Private", Provider: "google", Since: at("2025-03-04T13:20:40.101202Z")}, exampleBase)
 	exampleWebhook         = webhookData{5, exampleBase + "webhooks/5/"}
 	exampleWebhookCreated  = webhookFilterData{exampleWebhook, filterOf(exampleFilter)}
 	exampleWebhookUpdated  = webhookUpdatedData{exampleWebhookCreated, []string{"event_types"}}
