@@ -129,7 +129,7 @@ type SyncFailed struct {
 }
 
 // EventType returns the stored name and version.
-func (AccountAdded) EventType() (Type, int) { return TypeAccountAdded, 1 }
+func (AccountAdded) EventType() (Type, int) { return TypeAccountAdded, 2 }
 
 // EventStream returns the account.
 func (e AccountAdded) EventStream() Stream { return Stream{StreamAccount, int64(e.Account)} }
@@ -138,7 +138,7 @@ func (e AccountAdded) EventStream() Stream { return Stream{StreamAccount, int64(
 func (e AccountAdded) EventAccount() domain.AccountID { return e.Account }
 
 // EventType returns the stored name and version.
-func (AccountChanged) EventType() (Type, int) { return TypeAccountChanged, 1 }
+func (AccountChanged) EventType() (Type, int) { return TypeAccountChanged, 2 }
 
 // EventStream returns the account.
 func (e AccountChanged) EventStream() Stream { return Stream{StreamAccount, int64(e.Account)} }

@@ -17,8 +17,8 @@ var ErrUnknown = errors.New("unknown event type or version")
 // decoders has, for each type, one function for each version ever written:
 // version n is at index n-1 and returns the newest shape.
 var decoders = map[Type][]func(Unmarshal, []byte) (Event, error){
-	TypeAccountAdded:    {decode[AccountAdded]},
-	TypeAccountChanged:  {decode[AccountChanged]},
+	TypeAccountAdded:    {decode[AccountAdded], decode[AccountAdded]},
+	TypeAccountChanged:  {decode[AccountChanged], decode[AccountChanged]},
 	TypeAccountErased:   {decode[AccountErased]},
 	TypeSyncStarted:     {decode[SyncStarted]},
 	TypeSyncCompleted:   {decode[SyncCompleted]},

@@ -31,7 +31,7 @@ func examples() []Event {
 	settings := AccountSettings{
 		Name: "Office", Host: "imap.example.org", Port: 993, Username: "ann@example.org", UseTLS: true, LimitType: LimitDays,
 		LimitValue: ptr(90), Folders: `INBOX,"Clients, EU"`, ExcludeTrash: true, IntervalMin: ptr(15), AllowChanges: true,
-		AuthType: "password", CertSHA256: strings.Repeat("ab", 32),
+		AuthType: AuthOAuth2, OAuthProvider: "google", CertSHA256: strings.Repeat("ab", 32),
 	}
 	started := SyncStarted{Sync: 57, Account: 3, AccountName: "Office", Trigger: "request", Initial: true, QueuedAt: at, StartedAt: at.Add(time.Second)}
 	end := SyncEnd{

@@ -59,11 +59,6 @@ func samples() []events.Event {
 		events.UserErased{User: 1},
 		events.ModelRebuilt{Model: "mail", Generation: 6, Version: 4, Events: 9},
 		events.ModelRolledBack{Model: "mail", Generation: 5},
-		events.GrantLost{
-			Account: 3, Name: "Private", Provider: "google", Since: at("2025-03-04T13:00:02.309911Z"),
-			Error: events.SyncError{Code: "needs_reauthorization", Message: "Gone."},
-		},
-		events.GrantRestored{Account: 3, Name: "Private", Provider: "google", Since: at("2025-03-04T13:20:40Z")},
 		events.CoverageChecked{
 			Account: 3, Mailbox: 2, Sync: 55, Name: "INBOX",
 			CoverageCounts: events.CoverageCounts{OnServer: 9, Stored: 4, Excluded: 2, Quarantined: 1, Erased: 1, Missing: 1},
@@ -73,6 +68,11 @@ func samples() []events.Event {
 		events.WebhookRemoved{Webhook: 5},
 		events.WebhookSecretRotated{Webhook: 5, OldUntil: at("2025-03-05T09:00:00.5Z")},
 		events.WebhookDisabled{Webhook: 5, Reason: events.DisabledByGone, FailingSince: ptr(at("2025-03-04T09:00:00Z"))},
+		events.GrantLost{
+			Account: 3, Name: "Private", Provider: "google", Since: at("2025-03-04T13:00:02.309911Z"),
+			Error: events.SyncError{Code: "needs_reauthorization", Message: "Gone."},
+		},
+		events.GrantRestored{Account: 3, Name: "Private", Provider: "google", Since: at("2025-03-04T13:20:40Z")},
 	}
 }
 
