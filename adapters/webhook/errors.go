@@ -49,11 +49,11 @@ func codeOf(ctx context.Context, err error) string {
 		return "response_too_large"
 	case errors.As(err, &cert), errors.As(err, &record), errors.As(err, &alert), errors.As(err, &unknown), errors.As(err, &hostname):
 		return "tls_failed"
+	case errors.As(err, &dns):
+		return "dns_failed"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(ctx.Err(), context.DeadlineExceeded),
 		errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
 		return "timeout"
-	case errors.As(err, &dns):
-		return "dns_failed"
 	case errors.As(err, &operr) && operr.Op == "dial":
 		return "connect_failed"
 	case errors.As(err, &operr) && operr.Op == "remote error": // an alert of the peer

@@ -20,6 +20,7 @@ import (
 type statusJSON struct {
 	Servers     []serverStatus `json:"servers"`
 	Projections []modelStatus  `json:"projections"`
+	Webhooks    []hookStatus   `json:"webhooks"`
 	Search      searchStatus   `json:"search"`
 }
 
@@ -140,6 +141,9 @@ func (s *system) status(ctx context.Context) (statusJSON, error) {
 	for _, m := range models {
 		out.Projections = append(out.Projections, statusOf(m))
 	}
+	if out.Webhooks, err = s.hookStatus(ctx, names); err != nil {
+		return out, err
+	}
 	out.Search = s.searchStatus(ctx)
 	return out, nil
 }
@@ -211,6 +215,7 @@ func printStatus(w io.Writer, s statusJSON) error {
 			fmt.Fprintf(&b, "  stopped: %s at %d (%s) since %s: %s\n", f.User, f.Position, f.Type, f.Since.Format(time.RFC3339), f.Error)
 		}
 	}
+	printHooks(&b, s.Webhooks)
 	printCoverage(&b, s.Projections)
 	fmt.Fprintf(&b, "\n%s\n", s.Search)
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
