@@ -96,7 +96,7 @@ func hexID[N ~int64](id N) string { return fmt.Sprintf("%016x", int64(id)) }
 // parseID reads an id: 1 to 16 hexadecimal digits. An id that nothing can have is 0.
 func parseID[N ~int64](text string) (N, error) {
 	n, err := strconv.ParseUint(text, 16, 64)
-	if err != nil || text[0] == '+' {
+	if err != nil || len(text) > 16 {
 		return 0, invalidArgument("Invalid id value")
 	}
 	return N(max(0, int64(n))), nil
