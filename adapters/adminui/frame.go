@@ -18,7 +18,7 @@ const framePolicy = "sandbox allow-popups allow-popups-to-escape-sandbox; defaul
 // frameHead is what comes before a message. A message means ink on white, whatever the pages look like.
 const frameHead = `<!doctype html><html lang="und"><head><meta charset="utf-8"><title>Message</title><meta name="color-scheme" content="only light">` +
 	`<style>html{background:#fff;color:#1f1d1a;font:15px/1.55 system-ui,sans-serif}body{margin:16px;overflow-wrap:anywhere}` +
-	`img{max-width:100%;height:auto}table{max-width:100%}blockquote{margin:.5em 0;padding-left:1em;border-left:3px solid #ddd}` +
+	`img{max-width:100%;height:auto}img:not([src]){display:none}table{max-width:100%}blockquote{margin:.5em 0;padding-left:1em;border-left:3px solid #ddd}` +
 	`pre{white-space:pre-wrap}</style></head><body>`
 
 // frame sends the HTML of an email, without what could act.

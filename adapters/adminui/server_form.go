@@ -1,6 +1,7 @@
 package adminui
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -121,7 +122,7 @@ func (s *serverForm) judge(before events.AccountSettings) {
 // login is what a test tries.
 func (s *serverForm) login() commands.Login {
 	to := s.Settings
-	return commands.Login{Host: to.Host, Port: to.Port, Username: to.Username, Password: s.password, UseTLS: to.UseTLS, CertSHA256: to.CertSHA256}
+	return commands.Login{Host: to.Host, Port: to.Port, Username: cmp.Or(to.Username, s.Address), Password: s.password, UseTLS: to.UseTLS, CertSHA256: to.CertSHA256}
 }
 
 // discoverFor is how long the search for a server may take in all.
