@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/imap2api/imap2api/domain"
 )
@@ -46,20 +47,30 @@ func (c *Connections) gate(host string) chan struct{} {
 	return c.gates[host]
 }
 
+// lendPatience is how long a run waits for the connection of the watch, which may hang.
+const lendPatience = 3 * time.Second
+
 // borrow returns a connection for a run: that of the watch, as soon as it rests, or one of its own. The run
 // gives it back.
 func (c *Connections) borrow(ctx context.Context, acc domain.AccountID, login Login) (conn MailConn, giveBack func(), err error) {
 	c.mu.Lock()
 	l := c.lines[acc]
 	c.mu.Unlock()
+	if l != nil {
+		patient, end := context.WithTimeout(ctx, lendPatience)
+		defer end()
+		if l.lend(patient) != nil {
+			l = nil
+			if ctx.Err() != nil {
+				return nil, nil, ctx.Err()
+			}
+		}
+	}
 	if l == nil {
 		if conn, err = c.open(ctx, login); err != nil {
 			return nil, nil, err
 		}
 		return conn, func() { _ = conn.Close() }, nil
-	}
-	if err := l.lend(ctx); err != nil {
-		return nil, nil, err
 	}
 	if conn, err = l.connect(ctx, c, login); err != nil {
 		l.release()

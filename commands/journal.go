@@ -89,8 +89,11 @@ type AccountState struct {
 	Settings   events.AccountSettings
 	SyncedOnce bool
 	Failures   int
-	Messages   int    // stored; 0 without Scope.CountMessages
-	Grant      string // state of the OAuth 2.0 grant; "" with a password
+	Running    domain.SyncID // the run that goes on; 0: none
+	SyncedAt   *time.Time    // end of the last run that succeeded; nil: none
+	Stalled    bool          // SyncStalled was recorded, and no run has succeeded since
+	Messages   int           // stored; 0 without Scope.CountMessages
+	Grant      string        // state of the OAuth 2.0 grant; "" with a password
 }
 
 // User is a user as decisions need it.
@@ -165,6 +168,10 @@ type (
 		Account domain.AccountID
 		At      *time.Time
 	}
+	// StalledRow notes that SyncStalled is recorded, until a run succeeds.
+	StalledRow struct{ Account domain.AccountID }
+	// TakeoverRow ends the lease of the scope: who has it can record nothing more, and another worker takes the run.
+	TakeoverRow struct{ Account domain.AccountID }
 	// ToldThreadsRow forgets threads that ThreadUpdated told of.
 	ToldThreadsRow struct {
 		Account domain.AccountID
@@ -211,6 +218,8 @@ func (SealedRow) row()      {}
 func (QueueRow) row()       {}
 func (DequeueRow) row()     {}
 func (ScheduleRow) row()    {}
+func (StalledRow) row()     {}
+func (TakeoverRow) row()    {}
 func (ToldThreadsRow) row() {}
 func (UserRow) row()        {}
 func (TokenRow) row()       {}

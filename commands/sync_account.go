@@ -161,7 +161,7 @@ func (r *accountRun) run(ctx context.Context, login Login) error {
 	if err != nil {
 		return err
 	}
-	r.conn, r.giveBack = conn, giveBack
+	r.conn, r.giveBack = touching{conn, r.progress}, giveBack
 	if r.checks, err = r.state.Checks(ctx, r.Journal, r.Account); err != nil {
 		return fmt.Errorf("last checks of account %d: %w", r.Account, err)
 	}

@@ -14,6 +14,7 @@ const (
 	TypeSyncStarted    Type = "sync-started"
 	TypeSyncCompleted  Type = "sync-completed"
 	TypeSyncFailed     Type = "sync-failed"
+	TypeSyncStalled    Type = "sync-stalled"
 )
 
 // LimitType says how much of an account is fetched.
@@ -127,6 +128,33 @@ type SyncFailed struct {
 	ConsecutiveFailures int        `json:"consecutive_failures"`
 	NextAttemptAt       *time.Time `json:"next_attempt_at"`
 }
+
+// Why a sync is stalled (webhooks.md 3.1).
+const (
+	StalledNoProgress = "no_progress" // a run does nothing; another takes over
+	StalledOverdue    = "overdue"     // no run has succeeded for long, although the account is synced by schedule
+)
+
+// SyncStalled says that an account is not kept level, without a failure that would say so. The next comes only after
+// a run has succeeded.
+type SyncStalled struct {
+	Account     domain.AccountID `json:"account"`
+	AccountName string           `json:"account_name"`
+	Reason      string           `json:"reason"`
+	Sync        domain.SyncID    `json:"sync"` // the run, or the last one; 0: there was none
+	Since       time.Time        `json:"since"`
+	LastSync    *time.Time       `json:"last_sync"` // end of the last run that succeeded; nil: none
+	LastError   *SyncError       `json:"last_error"`
+}
+
+// EventType returns the stored name and version.
+func (SyncStalled) EventType() (Type, int) { return TypeSyncStalled, 1 }
+
+// EventStream returns the account.
+func (e SyncStalled) EventStream() Stream { return Stream{StreamAccount, int64(e.Account)} }
+
+// EventAccount returns the account.
+func (e SyncStalled) EventAccount() domain.AccountID { return e.Account }
 
 // EventType returns the stored name and version.
 func (AccountAdded) EventType() (Type, int) { return TypeAccountAdded, 2 }

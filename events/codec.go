@@ -23,6 +23,7 @@ var decoders = map[Type][]func(Unmarshal, []byte) (Event, error){
 	TypeSyncStarted:     {decode[SyncStarted]},
 	TypeSyncCompleted:   {decode[SyncCompleted]},
 	TypeSyncFailed:      {decode[SyncFailed]},
+	TypeSyncStalled:     {decode[SyncStalled]},
 	TypeMessageFetched:  {decode[MessageFetched]},
 	TypeFlagsChanged:    {decode[FlagsChanged]},
 	TypeMessageMoved:    {decode[MessageMoved]},

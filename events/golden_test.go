@@ -54,6 +54,10 @@ func examples() []Event {
 		started,
 		SyncCompleted{SyncEnd: end},
 		SyncFailed{SyncEnd: end, Error: SyncError{Code: "auth_failed", Message: "Refused."}, ConsecutiveFailures: 2, NextAttemptAt: &at},
+		SyncStalled{
+			Account: 3, AccountName: "Office", Reason: StalledNoProgress, Sync: 57, Since: at, LastSync: &at,
+			LastError: &SyncError{Code: "timeout", Message: "No answer in time."},
+		},
 		MessageFetched{
 			Message: message, SHA256: bytes.Repeat([]byte{1, 0xff}, 16), Size: 2048, InternalDate: at.Truncate(time.Second), Flags: flags,
 			ModSeq: 1<<63 - 1, Merged: []domain.ThreadID{18, 19},
@@ -191,7 +195,7 @@ func TestStreams(t *testing.T) {
 	t.Parallel()
 	want := map[Type]Stream{
 		TypeAccountAdded: {StreamAccount, 3}, TypeAccountChanged: {StreamAccount, 3}, TypeAccountErased: {StreamAccount, 3},
-		TypeSyncStarted: {StreamSync, 57}, TypeSyncCompleted: {StreamSync, 57}, TypeSyncFailed: {StreamSync, 57},
+		TypeSyncStarted: {StreamSync, 57}, TypeSyncCompleted: {StreamSync, 57}, TypeSyncFailed: {StreamSync, 57}, TypeSyncStalled: {StreamAccount, 3},
 		TypeMessageFetched: {StreamMessage, 42}, TypeFlagsChanged: {StreamMessage, 42}, TypeMessageMoved: {StreamMessage, 42},
 		TypeMessageExpunged: {StreamMessage, 42}, TypeThreadUpdated: {StreamThread, 17}, TypeMailboxFound: {StreamMailbox, 5},
 		TypeMailboxRemoved: {StreamMailbox, 5}, TypeMailboxReset: {StreamMailbox, 5}, TypeTokenCreated: {StreamToken, 12},

@@ -16,7 +16,7 @@ import (
 // Tables: account, sync_run, mailbox_coverage. Reader: queries.AccountReader.
 var Accounts = Projection[AccountStore]{
 	Name:    "accounts",
-	Version: 2,
+	Version: 3, // 3: old runs are dropped
 	Handles: slices.Concat(accountEvents, []events.Type{events.TypeCoverageChecked, events.TypeMailboxRemoved}),
 	Apply:   applyAccounts,
 }
@@ -58,6 +58,8 @@ type AccountStore interface {
 	Store
 	// Load returns the accounts with the given ids, and of each the runs that have not ended.
 	Load(ctx context.Context, ids []domain.AccountID) (map[domain.AccountID]*Account, map[domain.SyncID]*SyncRun, error)
+	// DropRuns deletes the runs of an account that were queued before a moment.
+	DropRuns(ctx context.Context, acc domain.AccountID, before time.Time) error
 	// Save writes all rows, new and changed. A nil check deletes the row.
 	Save(ctx context.Context, accounts map[domain.AccountID]*Account, runs map[domain.SyncID]*SyncRun, checks map[domain.MailboxKey]*MailboxCoverage) error
 }
@@ -75,6 +77,25 @@ func applyAccounts(ctx context.Context, store AccountStore, batch []events.Recor
 	}
 	if err := store.Save(ctx, accounts, runs, checks); err != nil {
 		return fmt.Errorf("save accounts: %w", err)
+	}
+	return dropRuns(ctx, store, batch)
+}
+
+// keepRuns is how long runs are kept (api.md 10.2), counted back from the latest one of the account.
+const keepRuns = 90 * 24 * time.Hour
+
+// dropRuns deletes runs that are older than may be asked for.
+func dropRuns(ctx context.Context, store AccountStore, batch []events.Recorded) error {
+	latest := map[domain.AccountID]time.Time{}
+	for _, rec := range batch {
+		if e, ok := rec.Event.(events.SyncStarted); ok && e.QueuedAt.After(latest[e.Account]) {
+			latest[e.Account] = e.QueuedAt
+		}
+	}
+	for acc, at := range latest {
+		if err := store.DropRuns(ctx, acc, at.Add(-keepRuns)); err != nil {
+			return fmt.Errorf("drop old runs: %w", err)
+		}
 	}
 	return nil
 }

@@ -286,6 +286,15 @@ func (s *accountRows) Load(_ context.Context, ids []domain.AccountID) (map[domai
 	return accounts, runs, nil
 }
 
+func (s *accountRows) DropRuns(_ context.Context, acc domain.AccountID, before time.Time) error {
+	for id, r := range s.runs {
+		if r.End.Account == acc && r.End.QueuedAt.Before(before) {
+			delete(s.runs, id)
+		}
+	}
+	return nil
+}
+
 func (s *accountRows) Save(_ context.Context, accounts map[domain.AccountID]*Account, runs map[domain.SyncID]*SyncRun, checks map[domain.MailboxKey]*MailboxCoverage) error {
 	for key, c := range checks {
 		delete(s.checks, key)

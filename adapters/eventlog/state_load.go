@@ -78,7 +78,9 @@ func load(ctx context.Context, conn *pgx.Conn, scope commands.Scope) (*loaded, e
 }
 
 const loadAccount = `
-SELECT version, settings, synced_once, failures, lease, erased_by IS NOT NULL,
+SELECT version, settings, synced_once, failures, lease, erased_by IS NOT NULL, synced_at, stalled_at IS NOT NULL,
+	coalesce((SELECT sync_id FROM state.sync_queue q
+		WHERE q.journal_id = $1 AND q.account_id = $2 AND q.started_at IS NOT NULL), 0),
 	coalesce((SELECT status FROM state.grants WHERE journal_id = $1 AND account_id = $2), ''),
 	CASE WHEN $3 THEN (
 		SELECT count(*) FROM state.mailboxes b
@@ -94,7 +96,8 @@ func (l *loaded) queueAccount(b *pgx.Batch, scope commands.Scope) {
 	b.Queue(loadAccount, int64(scope.Journal), int64(scope.Account), scope.CountMessages).QueryRow(func(row pgx.Row) error {
 		a := &commands.AccountState{}
 		var settings []byte
-		err := row.Scan(&a.Version, &settings, &a.SyncedOnce, &a.Failures, &l.lease, &l.accountErased, &a.Grant, &a.Messages)
+		err := row.Scan(&a.Version, &settings, &a.SyncedOnce, &a.Failures, &l.lease, &l.accountErased,
+			&a.SyncedAt, &a.Stalled, &a.Running, &a.Grant, &a.Messages)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}

@@ -20,6 +20,8 @@ type rowSet struct {
 	queued      []commands.QueueRow
 	dequeued    []commands.DequeueRow
 	schedules   []commands.ScheduleRow
+	stalled     []commands.StalledRow
+	takeovers   []commands.TakeoverRow
 	told        []commands.ToldThreadsRow
 	users       []commands.UserRow
 	tokens      []commands.TokenRow
@@ -50,6 +52,10 @@ func rowsByType(rows []commands.Row) (s rowSet) {
 			s.dequeued = append(s.dequeued, r)
 		case commands.ScheduleRow:
 			s.schedules = append(s.schedules, r)
+		case commands.StalledRow:
+			s.stalled = append(s.stalled, r)
+		case commands.TakeoverRow:
+			s.takeovers = append(s.takeovers, r)
 		case commands.ToldThreadsRow:
 			s.told = append(s.told, r)
 		case commands.UserRow:
@@ -93,6 +99,8 @@ func queueRows(b *pgx.Batch, scope commands.Scope, at time.Time, rows []commands
 	w.dequeue(s.dequeued)
 	w.queue(s.queued)
 	w.schedule(s.schedules)
+	w.stall(s.stalled)
+	w.takeOver(s.takeovers)
 	w.told(s.told)
 	w.users(s.users)
 	w.dropTokens(s.tokensGone)
@@ -226,6 +234,27 @@ func (w rowWriter) schedule(rows []commands.ScheduleRow) {
 	w.batch.Queue(saveSchedule, w.journal,
 		column(rows, func(r commands.ScheduleRow) int64 { return int64(r.Account) }),
 		column(rows, func(r commands.ScheduleRow) *time.Time { return r.At }))
+}
+
+const saveStalled = `
+UPDATE state.accounts SET stalled_at = $3
+WHERE journal_id = $1 AND account_id = ANY ($2::bigint[])`
+
+func (w rowWriter) stall(rows []commands.StalledRow) {
+	if len(rows) > 0 {
+		w.batch.Queue(saveStalled, w.journal, column(rows, func(r commands.StalledRow) int64 { return int64(r.Account) }), w.at)
+	}
+}
+
+// The next claim sees a run whose lease is over.
+const endLeases = `
+UPDATE state.accounts SET lease = lease + 1, lease_until = to_timestamp(0)
+WHERE journal_id = $1 AND account_id = ANY ($2::bigint[])`
+
+func (w rowWriter) takeOver(rows []commands.TakeoverRow) {
+	if len(rows) > 0 {
+		w.batch.Queue(endLeases, w.journal, column(rows, func(r commands.TakeoverRow) int64 { return int64(r.Account) }))
+	}
 }
 
 const deleteTouched = `

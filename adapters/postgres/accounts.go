@@ -133,6 +133,19 @@ func (s *AccountStore) Save(ctx context.Context, accounts map[domain.AccountID]*
 	return nil
 }
 
+// Moments are compared as text, which an index can hold; a second more or less does not matter.
+const dropRuns = `
+DELETE FROM sync_run
+WHERE journal_id = $1 AND account_id = $2 AND run ->> 'queued_at' < $3`
+
+// DropRuns deletes the runs of an account that were queued before a moment.
+func (s *AccountStore) DropRuns(ctx context.Context, acc domain.AccountID, before time.Time) error {
+	if _, err := s.tx.Exec(ctx, dropRuns, s.journal, acc, before.UTC().Format(time.RFC3339)); err != nil {
+		return fmt.Errorf("drop old runs of account %d: %w", acc, translate(err))
+	}
+	return nil
+}
+
 func (s *AccountStore) accountColumns(rows []*projections.Account) (pgx.StrictNamedArgs, error) {
 	settings := make([]string, len(rows))
 	for i, a := range rows {

@@ -41,7 +41,8 @@ type config struct {
 	maxBody                          int64
 	limitUser, limitAnonymous        string
 	limitGmail                       string
-	syncWait, syncStallAfter         time.Duration
+	syncWait                         time.Duration
+	syncStallAfter, syncOverdueAfter time.Duration
 	syncWorkers                      int
 	watchRound                       time.Duration
 	maxMessage                       int64
@@ -85,7 +86,8 @@ func (c *config) register(fs *flag.FlagSet) {
 	fs.StringVar(&c.limitAnonymous, "rate-limit-anonymous", "100/hour", "requests of an address without a token; 0: off")
 	fs.StringVar(&c.limitGmail, "rate-limit-gmail", "3000/minute", "requests of a user under /gmail/; 0: off")
 	fs.DurationVar(&c.syncWait, "sync-wait", 50*time.Second, "how long a sync request waits for its end")
-	fs.DurationVar(&c.syncStallAfter, "sync-stall-after", 10*time.Minute, "a running sync without progress for so long is shown as stalled")
+	fs.DurationVar(&c.syncStallAfter, "sync-stall-after", 10*time.Minute, "a running sync without progress for so long is taken over")
+	fs.DurationVar(&c.syncOverdueAfter, "sync-overdue-after", 24*time.Hour, "an IMAP server with a schedule that no sync succeeds for is told as stalled")
 	fs.IntVar(&c.syncWorkers, "sync-workers", 4, "accounts synced at once")
 	fs.DurationVar(&c.watchRound, "watch-round", time.Minute, "between looks at the folders that a mail server does not tell about")
 	fs.Int64Var(&c.maxMessage, "max-message-bytes", 100<<20, "largest message that is fetched whole")
@@ -202,6 +204,9 @@ func (c *config) validate() error {
 	}
 	if c.syncWorkers < 1 || c.syncWorkers > 1000 {
 		fault("sync-workers", "must be 1 to 1000")
+	}
+	if c.syncStallAfter < time.Second || c.syncOverdueAfter < time.Second {
+		fault("sync-stall-after, sync-overdue-after", "must be at least 1s")
 	}
 	if c.watchRound < time.Second {
 		fault("watch-round", "must be at least 1s")

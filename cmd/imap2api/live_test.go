@@ -37,7 +37,9 @@ func newLive(t testing.TB, dovecot *dovecottest.Server, variables ...string) *li
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		l.program.kill()
+		if code, err := l.program.stop(); err != nil || code != exitDone {
+			t.Errorf("serve ended with %d, %v", code, err)
+		}
 		if t.Failed() {
 			t.Logf("log of %s:\n%s", filepath.Base(dir), l.program.log.news())
 		}

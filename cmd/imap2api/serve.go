@@ -102,8 +102,10 @@ func (s *system) serve(ctx context.Context, listener net.Listener) error {
 			return err
 		}
 	}
-	watcher := s.watcher()
-	running.Go(func() { watcher.Run(work) })
+	if s.config.does(roleSync) {
+		watcher := s.watcher()
+		running.Go(func() { watcher.Run(work) })
+	}
 	requests, endRequests := context.WithCancel(context.WithoutCancel(ctx))
 	defer endRequests()
 	server := s.server()
@@ -168,6 +170,7 @@ func (s *system) start(ctx context.Context, running *sync.WaitGroup, does func(r
 	if does(roleSync) {
 		syncer := s.syncer()
 		running.Go(func() { syncer.Run(ctx) })
+		running.Go(func() { s.overseer().Run(ctx) })
 		running.Go(func() { s.collectOrphans(ctx) })
 	}
 	if does(roleAPI) {

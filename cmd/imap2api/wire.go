@@ -205,6 +205,13 @@ func (s *system) watcher() *commands.Watcher {
 	})
 }
 
+// overseer returns what sees to syncs that hang and accounts that are overdue.
+func (s *system) overseer() *commands.Overseer {
+	return commands.NewOverseer(s.journal, s.queue, commands.OverseerOptions{
+		StallAfter: s.config.syncStallAfter, OverdueAfter: s.config.syncOverdueAfter, Now: now, Logger: s.log,
+	})
+}
+
 // now is the clock: UTC, in microseconds as Postgres keeps it.
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 

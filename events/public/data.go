@@ -19,6 +19,8 @@ func dataOf(e events.Event, base string) any {
 		return runEndOf(e.SyncEnd, base)
 	case events.SyncFailed:
 		return runFailedData{runEndOf(e.SyncEnd, base), e.Error, e.ConsecutiveFailures, StampOrNil(e.NextAttemptAt)}
+	case events.SyncStalled:
+		return stalledOf(e, base)
 	case events.MessageFetched:
 		return receivedOf(e, base)
 	case events.FlagsChanged:
@@ -136,6 +138,18 @@ func runEndOf(e events.SyncEnd, base string) runEndData {
 		runOf(e.SyncStarted, e.Status, base), Stamp(e.FinishedAt), e.FinishedAt.Sub(e.StartedAt).Milliseconds(),
 		e.Received, e.FlagsChanged, e.Moved, e.Deleted, orEmpty(e.Warnings),
 	}
+}
+
+func stalledOf(e events.SyncStalled, base string) stalledData {
+	out := stalledData{
+		Account: e.Account, Name: e.AccountName, Reason: e.Reason, StalledSince: Stamp(e.Since),
+		LastSync: StampOrNil(e.LastSync), LastError: e.LastError,
+	}
+	if e.Sync != 0 {
+		url := runOf(events.SyncStarted{Sync: e.Sync, Account: e.Account}, "", base).URL
+		out.SyncID, out.URL = &e.Sync, &url
+	}
+	return out
 }
 
 func emailOf(m events.Message, base string) emailData {

@@ -39,10 +39,10 @@ var (
 		Error:               events.SyncError{Code: "auth_failed", Message: "Login to imap.example.org was refused."},
 		ConsecutiveFailures: 1, NextAttemptAt: ptr(at("2025-03-04T11:15:00Z")),
 	}, exampleBase)
-	exampleSyncStalled = stalledData{
-		SyncID: ptr(domain.SyncID(63)), URL: ptr(exampleBase + "imap-servers/3/syncs/63/"), Account: 3, Name: "Office",
-		Reason: "no_progress", StalledSince: "2025-03-04T12:00:31.512877Z", LastSync: ptr(Timestamp("2025-03-04T10:45:02.118337Z")),
-	}
+	exampleSyncStalled = dataOf(events.SyncStalled{
+		Account: 3, AccountName: "Office", Reason: events.StalledNoProgress, Sync: 63, Since: at("2025-03-04T12:00:31.512877Z"),
+		LastSync: ptr(at("2025-03-04T10:45:02.118337Z")),
+	}, exampleBase)
 	exampleCoverage = dataOf(events.CoverageChecked{
 		Account: 3, Sync: 55, Name: "INBOX",
 		CoverageCounts: events.CoverageCounts{OnServer: 1230, Stored: 1204, Excluded: 24, Quarantined: 2},

@@ -73,6 +73,10 @@ func samples() []events.Event {
 			Error: events.SyncError{Code: "needs_reauthorization", Message: "Gone."},
 		},
 		events.GrantRestored{Account: 3, Name: "Private", Provider: "google", Since: at("2025-03-04T13:20:40Z")},
+		events.SyncStalled{
+			Account: 3, AccountName: "Office", Reason: events.StalledOverdue, Since: end.FinishedAt,
+			LastError: &events.SyncError{Code: "timeout", Message: "No answer."},
+		},
 	}
 }
 
@@ -155,7 +159,7 @@ func TestStored(t *testing.T) {
 		n     int
 		known bool
 	}{
-		"email.*": {4, true}, "sync.*": {4, true}, "webhook.created": {1, true}, "webhook.*": {5, true}, "webhook.test": {0, true}, "email.sent": {0, false},
+		"email.*": {4, true}, "sync.*": {5, true}, "webhook.created": {1, true}, "webhook.*": {5, true}, "webhook.test": {0, true}, "email.sent": {0, false},
 		"*": {0, false}, "ema*": {0, false}, "": {0, false}, "email.": {0, false}, ".*": {0, false},
 	} {
 		if got, known := Stored(name); len(got) != want.n || known != want.known {

@@ -34,7 +34,7 @@ var kinds = []kind{
 	{"sync.started", events.TypeSyncStarted, Sync, true, "A sync run starts.", exampleSyncStarted},
 	{"sync.completed", events.TypeSyncCompleted, Sync, true, "A sync run ended with success or partial.", exampleSyncEnded},
 	{"sync.failed", events.TypeSyncFailed, Sync, true, "A sync run ended with an error.", exampleSyncFailed},
-	{"sync.stalled", "", Sync, true, "A run makes no progress, or no run has succeeded for long.", exampleSyncStalled},
+	{"sync.stalled", events.TypeSyncStalled, Sync, true, "A run makes no progress, or no run has succeeded for long.", exampleSyncStalled},
 	{"email.received", events.TypeMessageFetched, Mail, true, "A new email is stored.", exampleReceived},
 	{"email.flags_changed", events.TypeFlagsChanged, Mail, true, "Flags of an email changed.", exampleFlags},
 	{"email.moved", events.TypeMessageMoved, Mail, true, "An email was recognised in another folder.", exampleMoved},

@@ -19,4 +19,5 @@ CREATE TABLE mailbox_coverage (
   checked     json NOT NULL,                   -- events.CoverageChecked
   PRIMARY KEY (journal_id, account_id, mailbox_id)
 );
+CREATE INDEX sync_run_age ON sync_run (journal_id, account_id, (run ->> 'queued_at'));
 CREATE INDEX sync_run_open ON sync_run (journal_id, account_id) WHERE NOT ended; -- at most one an account
