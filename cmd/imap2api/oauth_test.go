@@ -209,6 +209,7 @@ func TestSignIn(t *testing.T) {
 	m.wants("needs_reauthorization", m.events("imap_server.needs_reauthorization"), 0)
 	m.loseGrant()
 	m.keepsSecrets()
+	m.verifies()
 }
 
 // loseGrant has the provider forget everything, and signs in again by a refresh token.
@@ -280,6 +281,18 @@ func (m *mailbox) keepsSecrets() {
 		if at := bytes.Index(text, []byte("-secret")); at >= 0 {
 			m.t.Errorf("a secret is told: %s", text[max(0, at-100):min(len(text), at+20)])
 		}
+	}
+}
+
+// verifies compares the mailbox with its server, which needs the tokens in another process.
+func (m *mailbox) verifies() {
+	m.t.Helper()
+	cmd := exec.CommandContext(m.t.Context(), "imap2api", "verify", "-remote", "-content")
+	cmd.Env = m.env
+	out, err := cmd.CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("complete: 1 servers")) || !bytes.Contains(out, []byte("1 stored, 0 excluded, 0 in quarantine, 0 missing")) ||
+		!bytes.Contains(out, []byte("1 equal in every octet")) {
+		m.t.Errorf("verify -remote: %v\n%s", err, out)
 	}
 }
 
