@@ -93,10 +93,16 @@ func (s *session) enableQResync(host string) bool {
 
 // resume sends EXAMINE with the parameters of QRESYNC.
 func (s *session) resume(name domain.MailboxName, wire string, since domain.MailboxStatus, d *delta) (domain.MailboxStatus, error) {
-	*d = delta{flags: map[domain.UID]commands.FlagState{}}
-	unread := s.unread
+	unread, switches := s.unread, -1
+	begin := func() {
+		if s.switches != switches {
+			*d, switches = delta{flags: map[domain.UID]commands.FlagState{}}, s.switches
+		}
+	}
+	begin()
 	open := command{"EXAMINE"}.arg(wire).text(fmt.Sprintf(" (QRESYNC (%d %d))", since.UIDValidity, since.ModSeq))
 	status, err := s.open(name, open, func(a *answer) error {
+		begin()
 		switch a.word {
 		case "VANISHED":
 			set, _, err := a.vanished()
@@ -111,6 +117,7 @@ func (s *session) resume(name domain.MailboxName, wire string, since domain.Mail
 		}
 		return nil
 	})
+	begin()
 	d.odd = s.unread > unread || s.box.ModSeq == 0
 	return status, err
 }

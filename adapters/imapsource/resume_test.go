@@ -58,19 +58,25 @@ func TestResumeIsNotBelieved(t *testing.T) {
 		want    string // of the UIDs; "": not sure
 		plain   bool   // the mailbox is opened without QRESYNC
 	}{
-		"sound":          {answer: "* 10 EXISTS\r\n" + opened + "* VANISHED (EARLIER) 3,9999\r\n* 10 FETCH (UID 11 FLAGS ())\r\n", want: "1:2,4:11"},
-		"split":          {answer: "* 9 EXISTS\r\n" + opened + "* VANISHED (EARLIER) 3\r\n* VANISHED (EARLIER) 4\r\n* 10 FETCH (UID 11 FLAGS ())\r\n", want: "1:2,5:11"},
-		"too many":       {answer: "* 7 EXISTS\r\n" + opened + "* VANISHED (EARLIER) 1:3\r\n"},
-		"all":            {answer: "* 0 EXISTS\r\n" + opened + "* VANISHED (EARLIER) 1:26183\r\n"},
-		"contradicts":    {answer: "* 10 EXISTS\r\n" + opened + "* VANISHED (EARLIER) 3\r\n"},
-		"new not told":   {answer: "* 11 EXISTS\r\n" + opened},
-		"other validity": {answer: "* 10 EXISTS\r\n" + strings.Replace(opened, "VALIDITY 7", "VALIDITY 8", 1)},
-		"no modseq":      {answer: "* 10 EXISTS\r\n" + strings.Replace(opened, "[HIGHESTMODSEQ 30]", "[NOMODSEQ]", 1)},
-		"garbage":        {answer: "* 10 EXISTS\r\n" + opened + "* VANISHED (EARLIER) 1:x\r\n"},
-		"beyond uidnext": {answer: "* 11 EXISTS\r\n" + opened + "* 11 FETCH (UID 99 FLAGS ())\r\n"},
-		"not enabled":    {enabled: "CONDSTORE", plain: true},
-		"not offered":    {caps: "CONDSTORE", plain: true},
-		"icloud":         {caps: "QRESYNC ENABLE XAPPLEPUSHSERVICE", plain: true},
+		"sound": {answer: "* 10 EXISTS\r\n" + opened + "* VANISHED (EARLIER) 3,9999\r\n* 10 FETCH (UID 11 FLAGS ())\r\n", want: "1:2,4:11"},
+		"split": {answer: "* 9 EXISTS\r\n" + opened + "* VANISHED (EARLIER) 3\r\n* VANISHED (EARLIER) 4\r\n* 10 FETCH (UID 11 FLAGS ())\r\n", want: "1:2,5:11"},
+		"of another before": {
+			answer: "* 4 FETCH (UID 4 FLAGS (\\Flagged))\r\n* VANISHED 2\r\n* 7 EXISTS\r\n* OK [CLOSED] x\r\n* 10 EXISTS\r\n" + opened +
+				"* VANISHED (EARLIER) 3\r\n* 10 FETCH (UID 11 FLAGS ())\r\n",
+			want: "1:2,4:11",
+		},
+		"only of another": {answer: "* 4 FETCH (UID 4 FLAGS ())\r\n* VANISHED 2\r\n* OK [CLOSED] x\r\n* 10 EXISTS\r\n" + opened, want: "1:10"},
+		"too many":        {answer: "* 7 EXISTS\r\n" + opened + "* VANISHED (EARLIER) 1:3\r\n"},
+		"all":             {answer: "* 0 EXISTS\r\n" + opened + "* VANISHED (EARLIER) 1:26183\r\n"},
+		"contradicts":     {answer: "* 10 EXISTS\r\n" + opened + "* VANISHED (EARLIER) 3\r\n"},
+		"new not told":    {answer: "* 11 EXISTS\r\n" + opened},
+		"other validity":  {answer: "* 10 EXISTS\r\n" + strings.Replace(opened, "VALIDITY 7", "VALIDITY 8", 1)},
+		"no modseq":       {answer: "* 10 EXISTS\r\n" + strings.Replace(opened, "[HIGHESTMODSEQ 30]", "[NOMODSEQ]", 1)},
+		"garbage":         {answer: "* 10 EXISTS\r\n" + opened + "* VANISHED (EARLIER) 1:x\r\n"},
+		"beyond uidnext":  {answer: "* 11 EXISTS\r\n" + opened + "* 11 FETCH (UID 99 FLAGS ())\r\n"},
+		"not enabled":     {enabled: "CONDSTORE", plain: true},
+		"not offered":     {caps: "CONDSTORE", plain: true},
+		"icloud":          {caps: "QRESYNC ENABLE XAPPLEPUSHSERVICE", plain: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -99,6 +105,9 @@ func TestResumeIsNotBelieved(t *testing.T) {
 			r, err := c.Resume(t.Context(), "INBOX", since, domain.UIDSet{{Lo: 1, Hi: 10}})
 			if err != nil || r.Sure != (test.want != "") || r.UIDs.String() != test.want {
 				t.Errorf("got %+v, error %v; want %q", r, err, test.want)
+			}
+			if _, ok := r.Flags[4]; ok {
+				t.Error("flags of another mailbox are told")
 			}
 			if plain := len(s.seen(`EXAMINE "INBOX" (QRESYNC`)) == 0; plain != test.plain {
 				t.Errorf("sent %q", s.seen("EXAMINE"))

@@ -22,6 +22,7 @@ type session struct {
 	opened   bool
 	box      box
 	moved    bool  // something in the open mailbox has moved since it was opened
+	switches int   // from one mailbox to another, that the server has told
 	listing  bool  // LIST and STATUS are answers to a command
 	stirred  bool  // something in another mailbox has moved since they were listed, by NOTIFY
 	notified bool  // it was asked for
@@ -214,6 +215,9 @@ func (s *session) status(text string) {
 		return n
 	}
 	switch strings.ToUpper(name) {
+	case "CLOSED": // what came until here was about the mailbox before (RFC 7162 section 3.2.11)
+		s.box = box{}
+		s.switches++
 	case "UIDVALIDITY":
 		s.box.UIDValidity = domain.UIDValidity(number(32))
 	case "UIDNEXT":
