@@ -43,7 +43,8 @@ WITH h AS MATERIALIZED (
 	SELECT h.journal_id, h.webhook_id, h.url, h.sealed, CASE WHEN h.old_until > @now THEN h.old_sealed END AS old_sealed,
 		h.cautious, h.paced_at <= @now AS paced, h.failing_since IS NOT NULL AS failing
 	FROM hooks.webhooks h
-	WHERE h.journal_id = ANY (@journals::bigint[]) AND h.is_active AND (
+	WHERE h.journal_id = ANY (@journals::bigint[]) AND h.is_active
+	AND EXISTS (SELECT FROM auth.users u WHERE u.user_id = h.journal_id AND u.is_active) AND (
 		EXISTS (SELECT FROM hooks.deliveries d WHERE ` + due + ` AND d.status = 'pending' AND d.next_attempt_at <= @now)
 		OR EXISTS (SELECT FROM hooks.deliveries d WHERE ` + due + ` AND d.again))
 	FOR NO KEY UPDATE SKIP LOCKED

@@ -72,14 +72,9 @@ func (q *DeliveryQueue) Record(ctx context.Context, d commands.ClaimedDelivery, 
 		b := &pgx.Batch{}
 		if v.Succeeded {
 			b.Queue(notDurable)
+			b.Queue(healthySince, d.Journal, d.Webhook, ended) // first the webhook, as all do who lock both
 			b.Queue(recordSuccess, append(args, ended)...)
-			b.Queue(healthySince, d.Journal, d.Webhook, ended)
 			return tx.SendBatch(ctx, b).Close()
-		}
-		if d.Again {
-			b.Queue(recordFailureAgain, args...)
-		} else {
-			b.Queue(recordFailure, append(args, ended, v.NextAt)...)
 		}
 		b.Queue(failingSince, d.Journal, d.Webhook, ended, v.Overload).QueryRow(func(row pgx.Row) error {
 			err := row.Scan(&health.FailingSince)
@@ -88,6 +83,11 @@ func (q *DeliveryQueue) Record(ctx context.Context, d commands.ClaimedDelivery, 
 			}
 			return err
 		})
+		if d.Again {
+			b.Queue(recordFailureAgain, args...)
+		} else {
+			b.Queue(recordFailure, append(args, ended, v.NextAt)...)
+		}
 		if err := tx.SendBatch(ctx, b).Close(); err != nil {
 			return err
 		}

@@ -368,6 +368,30 @@ func TestRecoverWebhook(t *testing.T) {
 	}
 }
 
+// TestDisabledUserIsToldNothing: webhooks of a user who may not sign in rest, and go on when they may.
+func TestDisabledUserIsToldNothing(t *testing.T) {
+	t.Parallel()
+	r := newHookRig(t)
+	var secret string
+	rec := newReceiver(t, func() string { return secret }, nil)
+	made := r.create(rec.URL)
+	secret = made.Secret
+	user := commands.User{ID: 1, Name: "ann", PasswordHash: "x", LoginGeneration: 1}
+	r.append(events.System, nil, commands.UserRow{User: user, At: now()})
+	r.poke()
+	r.until("it is queued", func() bool { return r.count(made.Webhook, "pending") == 1 }, nil)
+	claimed, err := r.queue.Claim(t.Context(), commands.ClaimDeliveries{
+		Journals: []events.JournalID{1}, Now: r.now(), Until: r.now().Add(time.Minute), Healthy: 9, Failing: 9,
+	})
+	if err != nil || len(claimed) > 0 || len(rec.all()) > 0 {
+		t.Errorf("got %d claims, %d requests, %v", len(claimed), len(rec.all()), err)
+	}
+	user.Active = true
+	r.append(events.System, nil, commands.UserRow{User: user, At: now()})
+	r.deliverer.Wake(1)
+	r.until("it is sent", func() bool { return len(rec.all()) == 1 }, nil)
+}
+
 // TestErasedAccountIsNotDelivered: erasing an account takes its deliveries, but for the last event, and
 // pauses the webhook that named no other.
 func TestErasedAccountIsNotDelivered(t *testing.T) {
