@@ -227,7 +227,11 @@ func TestTokens(t *testing.T) {
 	renamed, endless := token, token
 	renamed.Name, renamed.Version = "Shop", 2
 	endless.Expires, endless.Version = nil, 2
-	if diff := cmp.Diff([]Decision{{Rows: []Row{TokenRow{renamed}}}, {Rows: []Row{TokenRow{endless}}}}, j.made); diff != "" || err != nil || err2 != nil || told.changed != 2 {
+	recorded := []Decision{
+		{Events: []events.Event{events.TokenChanged{Token: 1, Kind: "api", Name: "Shop", Expires: &soon, Changed: []string{"name"}}}, Rows: []Row{TokenRow{renamed}}},
+		{Events: []events.Event{events.TokenChanged{Token: 1, Kind: "api", Name: "CRM", Changed: []string{"expires_at"}}}, Rows: []Row{TokenRow{endless}}},
+	}
+	if diff := cmp.Diff(recorded, j.made); diff != "" || err != nil || err2 != nil || told.changed != 2 {
 		t.Errorf("%v, %v, told %d times (-want +got):\n%s", err, err2, told.changed, diff)
 	}
 	j.made = nil

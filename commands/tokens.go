@@ -93,6 +93,7 @@ func newSecret() string {
 // ChangeToken asks for another name or expiry of a token.
 type ChangeToken struct {
 	Journal   events.JournalID
+	Meta      events.Meta
 	Token     domain.TokenID
 	IfVersion int64 // 0: any
 	Name      *string
@@ -112,29 +113,41 @@ func NewChangeToken(journal Journal, changes TokenChanges) *ChangeTokenHandler {
 	return &ChangeTokenHandler{journal, changes}
 }
 
-// Handle changes the token's row; name and expiry are no facts of the log.
-// It returns domain.ErrNotFound or domain.ErrStale.
+// Handle records what changed, if anything did. It returns domain.ErrNotFound or domain.ErrStale.
 func (h *ChangeTokenHandler) Handle(ctx context.Context, cmd ChangeToken) (events.Position, error) {
-	scope := Scope{Journal: cmd.Journal, Append: NewAppendID(), Tokens: true}
+	scope := Scope{Journal: cmd.Journal, Append: NewAppendID(), Meta: cmd.Meta, Tokens: true}
 	pos, err := h.journal.Update(ctx, scope, func(s State) (Decision, error) {
 		t, err := tokenIn(s, cmd.Token, cmd.IfVersion)
 		if err != nil {
 			return Decision{}, err
 		}
-		if cmd.Name != nil {
-			t.Name = *cmd.Name
-		}
-		if cmd.SetExpires {
-			t.Expires = cmd.Expires
-		}
-		t.Version++
-		return Decision{Rows: []Row{TokenRow{t}}}, nil
+		return tokenChanged(t, cmd), nil
 	})
 	if err != nil {
 		return 0, fmt.Errorf("change token %d: %w", cmd.Token, err)
 	}
 	h.changes.TokensChanged()
 	return pos, nil
+}
+
+// tokenChanged decides what a token is after a change.
+func tokenChanged(t Token, cmd ChangeToken) Decision {
+	changed := []string{}
+	if cmd.Name != nil && *cmd.Name != t.Name {
+		t.Name, changed = *cmd.Name, append(changed, "name")
+	}
+	same := cmd.Expires == t.Expires || cmd.Expires != nil && t.Expires != nil && cmd.Expires.Equal(*t.Expires)
+	if cmd.SetExpires && !same {
+		t.Expires, changed = cmd.Expires, append(changed, "expires_at")
+	}
+	if len(changed) == 0 {
+		return Decision{}
+	}
+	t.Version++
+	return Decision{
+		Events: []events.Event{events.TokenChanged{Token: t.ID, Kind: t.Kind, Name: t.Name, Expires: t.Expires, Changed: changed}},
+		Rows:   []Row{TokenRow{t}},
+	}
 }
 
 func tokenIn(s State, id domain.TokenID, version int64) (Token, error) {

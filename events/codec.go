@@ -36,6 +36,7 @@ var decoders = map[Type][]func(Unmarshal, []byte) (Event, error){
 	TypeGrantRestored:   {decode[GrantRestored]},
 	TypeCoverageChecked: {decode[CoverageChecked]},
 	TypeTokenCreated:    {decode[TokenCreated]},
+	TypeTokenChanged:    {decode[TokenChanged]},
 	TypeTokenRevoked:    {decode[TokenRevoked]},
 	TypeLoggedIn:        {decode[LoggedIn]},
 	TypeLoginFailed:     {decode[LoginFailed]},

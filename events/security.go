@@ -9,6 +9,7 @@ import (
 // Stored names of the events of users, tokens and the installation.
 const (
 	TypeTokenCreated    Type = "token-created"
+	TypeTokenChanged    Type = "token-changed"
 	TypeTokenRevoked    Type = "token-revoked"
 	TypeLoggedIn        Type = "logged-in"
 	TypeLoginFailed     Type = "login-failed"
@@ -28,6 +29,15 @@ type TokenCreated struct {
 	Scopes   []string           `json:"scopes"`
 	Accounts []domain.AccountID `json:"accounts"`
 	Expires  *time.Time         `json:"expires_at"`
+}
+
+// TokenChanged says that a token has another name or expiry.
+type TokenChanged struct {
+	Token   domain.TokenID `json:"token"`
+	Kind    string         `json:"kind"`
+	Name    string         `json:"name"`
+	Expires *time.Time     `json:"expires_at"`
+	Changed []string       `json:"changed"` // name, expires_at
 }
 
 // TokenRevoked says that a token is void.
@@ -100,6 +110,15 @@ func (e TokenCreated) EventStream() Stream { return Stream{StreamToken, int64(e.
 
 // EventAccount returns 0.
 func (TokenCreated) EventAccount() domain.AccountID { return 0 }
+
+// EventType returns the stored name and version.
+func (TokenChanged) EventType() (Type, int) { return TypeTokenChanged, 1 }
+
+// EventStream returns the token.
+func (e TokenChanged) EventStream() Stream { return Stream{StreamToken, int64(e.Token)} }
+
+// EventAccount returns 0.
+func (TokenChanged) EventAccount() domain.AccountID { return 0 }
 
 // EventType returns the stored name and version.
 func (TokenRevoked) EventType() (Type, int) { return TypeTokenRevoked, 1 }

@@ -133,6 +133,8 @@ func describeRest(event events.Event) string {
 		return fmt.Sprintf("Sync of %s failed: %s", e.AccountName, e.Error.Message)
 	case events.TokenCreated:
 		return fmt.Sprintf("Token %s was made, for %s", e.Name, strings.Join(e.Scopes, ", "))
+	case events.TokenChanged:
+		return fmt.Sprintf("Token %s: %s", e.Name, strings.Join(e.Changed, ", "))
 	case events.TokenRevoked:
 		return fmt.Sprintf("Token %s is void", e.Name)
 	case events.LoggedIn:

@@ -210,7 +210,7 @@ func (a *api) changeToken(r *request) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	cmd := commands.ChangeToken{Journal: r.who.Journal, Token: t.ID, IfVersion: ifVersion(r, "token", int64(t.ID), t.Version)}
+	cmd := commands.ChangeToken{Journal: r.who.Journal, Meta: r.meta(), Token: t.ID, IfVersion: ifVersion(r, "token", int64(t.ID), t.Version)}
 	cmd.Name = d.text("name", rule{max: 100})
 	cmd.SetExpires = d.given("expires_at")
 	cmd.Expires = d.moment("expires_at", rule{nullable: true})

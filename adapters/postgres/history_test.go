@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -112,4 +113,66 @@ func TestHistoryIsWhatWas(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestHistoryPlans looks at the plans of what is asked as of a moment, with 20,000 messages of which a
+// third changed since: each goes by an index, and a list sorts no more than its page.
+func TestHistoryPlans(t *testing.T) {
+	t.Parallel()
+	pool := open(t)
+	schema := live(t, pool, "history", 1)
+	for first := int64(1); first < 20_000; first += 5000 {
+		foldHistory(t, pool, schema, 1, newMail(first, 5000))
+	}
+	var changes []events.Event
+	for id := int64(1); id < 20_000; id += 3 {
+		changes = append(changes, events.FlagsChanged{Message: events.Message{ID: domain.MessageID(id), Account: 1}, Flags: []domain.Flag{"$Junk"}})
+	}
+	foldHistory(t, pool, schema, 1, recorded(20_001, changes...))
+	exec(t, pool, "ANALYZE")
+	newest := []queries.Order{{Field: "date", Desc: true}}
+	for name, c := range map[string]struct {
+		filter   queries.MessageFilter
+		byThread bool
+		index    string
+	}{
+		"all":        {queries.MessageFilter{}, false, "version_date"},
+		"account":    {queries.MessageFilter{Accounts: []domain.AccountID{1}}, false, "version_date"},
+		"threads":    {queries.MessageFilter{}, true, "version_date"},
+		"one thread": {queries.MessageFilter{Thread: ptr(domain.ThreadID(4001))}, false, "version_thread"},
+	} {
+		c.filter.Journal = 1
+		sql, args, err := postgres.ListStatementAsOf(20_100, c.filter, c.byThread, newest, 50)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkHistoryPlan(t, name, explain(t, pool, schema, "force_custom_plan", sql, args), c.index)
+	}
+	sql := postgres.MessageStatementAsOf(20_100)
+	checkHistoryPlan(t, "message", explain(t, pool, schema, "force_custom_plan", sql, []any{int64(1), int64(7), nil, 1, 50}), "version_thread")
+}
+
+func checkHistoryPlan(t *testing.T, name, plan, index string) {
+	t.Helper()
+	if !strings.Contains(plan, "using "+index+" ") && !strings.Contains(plan, "on "+index+" ") {
+		t.Errorf("%s: index %s is not used:\n%s", name, index, plan)
+	}
+	if strings.Contains(plan, "Seq Scan on version") {
+		t.Errorf("%s: a table is read whole:\n%s", name, plan)
+	}
+}
+
+// BenchmarkHistoryFold folds batches of 1,000 new messages into a history that grows, as BenchmarkMailFold does.
+func BenchmarkHistoryFold(b *testing.B) {
+	pool := open(b)
+	schema := live(b, pool, "history", 1)
+	id := int64(0)
+	for b.Loop() {
+		b.StopTimer()
+		batch := newMail(id+1, 1000)
+		id += 1000
+		b.StartTimer()
+		foldHistory(b, pool, schema, 1, batch)
+	}
+	b.ReportMetric(float64(id)/b.Elapsed().Seconds(), "messages/s")
 }

@@ -64,6 +64,10 @@ func configOf(e events.Event, base string) any {
 			e.Token, link(base, "tokens/", int64(e.Token), "/"), e.Name, e.Kind, orEmpty(e.Scopes), orEmpty(e.Accounts),
 			StampOrNil(e.Expires),
 		}
+	case events.TokenChanged:
+		return tokenUpdatedData{
+			e.Token, link(base, "tokens/", int64(e.Token), "/"), e.Name, e.Kind, StampOrNil(e.Expires), orEmpty(e.Changed),
+		}
 	case events.TokenRevoked:
 		return tokenRevokedData{e.Token, e.Name, e.Kind}
 	case events.LoggedIn:

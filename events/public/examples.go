@@ -99,6 +99,7 @@ var (
 	exampleWebhookDisabled = webhookDisabledData{exampleWebhook, "failures", ptr(Timestamp("2025-02-27T09:00:00Z"))}
 	exampleWebhookTest     = webhookTestData{true, "Hello from imap2api."}
 	exampleToken           = tokenData{12, exampleBase + "tokens/12/", "CRM import", "api", []string{"read"}, []domain.AccountID{3}, nil}
+	exampleTokenUpdated    = tokenUpdatedData{12, exampleBase + "tokens/12/", "CRM import", "api", nil, []string{"name"}}
 	exampleTokenRevoked    = tokenRevokedData{12, "CRM import", "api"}
 	exampleLogin           = loginData{"ann", "192.0.2.7"}
 	exampleUser            = userCreatedData{userData{1, "ann"}, false}

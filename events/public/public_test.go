@@ -50,6 +50,7 @@ func samples() []events.Event {
 		events.AccountChanged{Account: 3, Version: 2, Settings: settings, Changed: []string{"name", "password"}},
 		events.AccountErased{Account: 3, Messages: 12},
 		events.TokenCreated{Token: 12, Kind: "api", Name: "CRM", Scopes: []string{"read"}, Expires: ptr(at("2026-01-01T00:00:00Z"))},
+		events.TokenChanged{Token: 12, Kind: "api", Name: "CRM", Expires: ptr(at("2026-01-01T00:00:00Z")), Changed: []string{"expires_at"}},
 		events.TokenRevoked{Token: 12, Kind: "api", Name: "CRM"},
 		events.LoggedIn{User: 1, Name: "ann", Remote: "192.0.2.7"},
 		events.LoginFailed{Name: "nobody", Remote: "192.0.2.7"},

@@ -204,6 +204,14 @@ type (
 		Accounts  []domain.AccountID `json:"imap_servers"`
 		ExpiresAt *Timestamp         `json:"expires_at"`
 	}
+	tokenUpdatedData struct {
+		ID        domain.TokenID `json:"id"`
+		URL       string         `json:"url"`
+		Name      string         `json:"name"`
+		Kind      string         `json:"kind"`
+		ExpiresAt *Timestamp     `json:"expires_at"`
+		Changed   []string       `json:"changed"`
+	}
 	tokenRevokedData struct {
 		ID   domain.TokenID `json:"id"`
 		Name string         `json:"name"`

@@ -56,6 +56,7 @@ var kinds = []kind{
 	{"webhook.deleted", events.TypeWebhookRemoved, Config, false, "A webhook was removed.", exampleWebhook},
 	{"webhook.secret_rotated", events.TypeWebhookSecretRotated, Config, false, "A webhook has a new secret.", exampleWebhookRotated},
 	{"token.created", events.TypeTokenCreated, Security, false, "An API token exists.", exampleToken},
+	{"token.updated", events.TypeTokenChanged, Security, false, "An API token has another name or expiry.", exampleTokenUpdated},
 	{"token.revoked", events.TypeTokenRevoked, Security, false, "An API token is void.", exampleTokenRevoked},
 	{"auth.login", events.TypeLoggedIn, Security, false, "A user signed in.", exampleLogin},
 	{"auth.login_failed", events.TypeLoginFailed, Security, false, "A password was wrong, or the name unknown.", exampleLogin},
