@@ -8,7 +8,6 @@ import (
 	"net/url"
 
 	"github.com/imap2api/imap2api/domain"
-	"github.com/imap2api/imap2api/events"
 	"github.com/imap2api/imap2api/queries"
 )
 
@@ -32,8 +31,7 @@ type Request struct {
 	Header http.Header
 	Body   func() ([]byte, error) // an error is to be returned as it is
 	Who    queries.Principal      // the zero Principal where no token is needed
-	Meta   events.Meta
-	Origin string // scheme, host and path prefix of absolute links, without a final slash
+	Origin string                 // scheme, host and path prefix of absolute links, without a final slash
 	// Part answers a request that is a part of this one, as if it had come alone.
 	Part func(*http.Request) *http.Response
 }
@@ -45,7 +43,6 @@ type Answer struct {
 	Header      http.Header // further ones; nil: none
 	Body        []byte
 	Stream      func(io.Writer) error // writes the body, in place of Body; nil: Body
-	Position    events.Position       // of the last event that the request has recorded; 0: none
 }
 
 // Handler answers requests.

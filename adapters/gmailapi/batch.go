@@ -123,7 +123,7 @@ func (p batchPart) answer(c *call, w io.Writer, boundary string) error {
 }
 
 // partHeaders are those that the answer to a part has.
-var partHeaders = []string{"Content-Type", "ETag", "Retry-After", "WWW-Authenticate", "X-Event-Position"}
+var partHeaders = []string{"Content-Type", "ETag", "Retry-After", "WWW-Authenticate"}
 
 func writeResponse(b *bytes.Buffer, status int, header http.Header, body []byte) {
 	b.WriteString("HTTP/1.1 " + strconv.Itoa(status) + " " + http.StatusText(status) + "\r\n")

@@ -22,7 +22,6 @@ type call struct {
 	ctx      context.Context //nolint:containedctx // a call lives as long as its context
 	accounts []domain.AccountID
 	params   map[string]string // of the path
-	position events.Position   // of what the call has recorded
 }
 
 func (c *call) param(name string) string { return c.params[name] }
@@ -113,26 +112,8 @@ func pathID[N ~int64](c *call, name string) (N, error) {
 
 func historyID(pos events.Position) string { return strconv.FormatInt(int64(pos), 10) }
 
-// decode reads the JSON body of a method. No body counts as {}.
-func (c *call) decode(into any) error {
-	body, err := c.Body()
-	if err != nil {
-		return err
-	}
-	if len(bytes.TrimSpace(body)) == 0 {
-		return nil
-	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return parseError()
-	}
-	return nil
-}
-
-// answer encodes what a method has returned; nil is 204.
+// answer encodes what a method has returned.
 func (c *call) answer(m *method, body any) (Answer, error) {
-	if body == nil {
-		return Answer{Status: http.StatusNoContent, Position: c.position}, nil
-	}
 	out, err := encode(body)
 	if err != nil {
 		return Answer{}, err
@@ -149,7 +130,7 @@ func (c *call) answer(m *method, body any) (Answer, error) {
 		}
 		out = b.Bytes()
 	}
-	return Answer{Status: http.StatusOK, ContentType: jsonType, Body: out, Position: c.position}, nil
+	return Answer{Status: http.StatusOK, ContentType: jsonType, Body: out}, nil
 }
 
 // encode returns the JSON of v: compact, <, > and & as they are.

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/imap2api/imap2api/events"
 	"github.com/imap2api/imap2api/queries"
 )
 
@@ -32,8 +31,7 @@ type GmailRequest struct {
 	Header http.Header
 	Body   func() ([]byte, error) // its error is to be returned
 	Who    queries.Principal      // the zero Principal where no token is needed
-	Meta   events.Meta
-	Origin string // scheme, host and path prefix of absolute links, without a final slash
+	Origin string                 // scheme, host and path prefix of absolute links, without a final slash
 	// Part answers a request that is a part of this one, as if it had come alone.
 	Part func(*http.Request) *http.Response
 }
@@ -45,7 +43,6 @@ type GmailAnswer struct {
 	Header      http.Header // further ones; nil: none
 	Body        []byte
 	Stream      func(io.Writer) error // writes the body, in place of Body; nil: Body
-	Position    events.Position       // of the last event that the request has recorded; 0: none
 }
 
 // GmailFailure is an error that was found before the surface was asked, or that it has returned.
@@ -102,14 +99,13 @@ func (a *api) serveGmail(r *request) (response, error) {
 		}
 	}
 	answer, err := a.app.Gmail.Serve(r.Context(), GmailRequest{
-		Method: r.Method, Path: r.URL.Path, Query: r.values(), Header: r.Header, Who: r.who, Meta: r.meta(), Origin: r.origin,
+		Method: r.Method, Path: r.URL.Path, Query: r.values(), Header: r.Header, Who: r.who, Origin: r.origin,
 		Body: func() ([]byte, error) { return a.readBody(r) },
 		Part: func(part *http.Request) *http.Response { return a.part(r, part) },
 	})
 	if err != nil {
 		return response{}, err
 	}
-	a.settle(r, answer.Position)
 	a.writeGmail(r, answer)
 	return response{done: true}, nil
 }
@@ -124,7 +120,7 @@ func (a *api) writeGmail(r *request, answer GmailAnswer) {
 		h.Set("Content-Type", answer.ContentType)
 	}
 	if answer.Stream == nil {
-		a.write(r, response{status: answer.Status, raw: answer.Body, position: answer.Position})
+		a.write(r, response{status: answer.Status, raw: answer.Body})
 		return
 	}
 	r.wrote = true
