@@ -57,6 +57,20 @@ type App struct {
 	RebuildModel  func(context.Context, commands.RebuildModel) (string, error)
 	RollBackModel func(context.Context, commands.RollBackModel) (int, error)
 
+	ListWebhooks        func(context.Context, queries.ListWebhooks) (queries.Page[queries.Webhook], error)
+	GetWebhook          func(context.Context, queries.GetWebhook) (queries.Webhook, error)
+	CreateWebhook       func(context.Context, commands.CreateWebhook) (commands.WebhookCreated, error)
+	ChangeWebhook       func(context.Context, commands.ChangeWebhook) (events.Position, error)
+	RemoveWebhook       func(context.Context, commands.RemoveWebhook) (events.Position, error)
+	RotateWebhookSecret func(context.Context, commands.RotateWebhookSecret) (commands.SecretRotated, error)
+	TestWebhook         func(context.Context, commands.TestWebhook) (commands.Attempt, error)
+	RecoverWebhook      func(context.Context, commands.RecoverWebhook) (int, error)
+	ListDeliveries      func(context.Context, queries.ListDeliveries) (queries.Page[queries.Delivery], error)
+	GetDelivery         func(context.Context, queries.GetDelivery) (queries.DeliveryDetail, error)
+	Redeliver           func(context.Context, commands.Redeliver) (domain.DeliveryID, error)
+	// CheckTarget judges the URL of a webhook. It returns a *domain.FieldError.
+	CheckTarget func(url string) error
+
 	// HashPassword returns what is stored of a password.
 	HashPassword func(password string) string
 	// WaitFor blocks until everything readable contains a journal up to a position, at most two seconds.

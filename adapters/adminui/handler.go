@@ -55,6 +55,7 @@ func (u *ui) routes(mux *chi.Mux) {
 	u.serverRoutes(get, post)
 	u.mailRoutes(get)
 	u.peopleRoutes(get, post)
+	u.webhookRoutes(get, post)
 	get("/events/", (*ui).listEvents)
 	get("/events/newer/", (*ui).newerEvents)
 	get("/events/{position}/", (*ui).oneEvent)

@@ -54,7 +54,7 @@ type page struct {
 var done = map[string]string{
 	"added": "Added.", "saved": "Saved.", "deleted": "Deleted. Its mail is being removed.", "sync": "A sync is on its way.", "cancelled": "The sync is being given up.",
 	"rebuild": "It is being made anew, beside the one that answers.", "rolled-back": "The earlier one answers again.", "check": "It is being checked.",
-	"revoked": "Revoked. It is void from now on.", "disabled": "Disabled. This user is signed out everywhere.", "enabled": "Enabled.",
+	"removed": "Deleted.", "revoked": "Revoked. It is void from now on.", "disabled": "Disabled. This user is signed out everywhere.", "enabled": "Enabled.",
 	"password": "The password is changed. All other sessions have ended.", "ended": "All other sessions have ended.",
 }
 

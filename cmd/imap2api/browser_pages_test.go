@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -24,7 +25,7 @@ func TestBrowser(t *testing.T) {
 		tell func(*visitor)
 	}{
 		{"overview", overviewStory}, {"mail", mailStory}, {"servers", serversStory}, {"events", eventsStory},
-		{"models", modelsStory}, {"tokens", tokensStory}, {"users", usersStory}, {"hostile", hostileStory}, {"profile", profileStory},
+		{"models", modelsStory}, {"webhooks", webhooksStory}, {"tokens", tokensStory}, {"users", usersStory}, {"hostile", hostileStory}, {"profile", profileStory},
 	} {
 		t.Run(story.name, func(t *testing.T) {
 			v.t = t
@@ -127,6 +128,28 @@ func modelsStory(v *visitor) {
 	v.sound("models")
 	v.leads("form[action$='mailboxes/rebuild/'] button", "/admin/models/")
 	v.until(`[...document.querySelectorAll(".card")].some(c => c.innerText.includes("mailboxes") && c.innerText.includes("generation 2"))`)
+}
+
+func webhooksStory(v *visitor) {
+	taken := make(chan string, 100)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { taken <- r.Header.Get("Webhook-Id") }))
+	defer receiver.Close()
+	v.open("/admin/webhooks/")
+	v.fill("[name=url]", receiver.URL)
+	v.fill("[name=description]", "Receiver")
+	v.sound("webhooks")
+	v.leads("main button.main", "/admin/webhooks/")
+	v.sees("It is shown this once", "whsec_")
+	v.leads("[value=test]", "/admin/webhooks/1/")
+	v.sees("The test was taken.")
+	<-taken // the test
+	<-taken // and mail that arrives
+	v.until("document.querySelectorAll('#deliveries .succeeded').length > 1")
+	v.do(chromedp.Click(chromedp.CSS("#deliveries td a")))
+	v.sees("Attempt 1", "What was sent")
+	v.sound("webhook")
+	v.leads("[value=off]", "/admin/webhooks/1/")
+	v.sees("disabled")
 }
 
 func tokensStory(v *visitor) {

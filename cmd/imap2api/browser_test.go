@@ -36,7 +36,7 @@ func visit(t *testing.T) *visitor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := startProgram(dir, append(ownEnvironment(), env...), "-demo")
+	p, err := startProgram(dir, append(ownEnvironment(), env...), "-demo", "-webhook-allow-http", "true", "-webhook-allowed-networks", "127.0.0.0/8")
 	if err != nil {
 		t.Fatal(err)
 	}

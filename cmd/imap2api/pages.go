@@ -74,6 +74,10 @@ func share(app *adminui.App, api httpapi.App) {
 	app.AccountCoverage, app.CheckCoverage = api.AccountCoverage, api.CheckCoverage
 	app.RebuildModel, app.RollBackModel = api.RebuildModel, api.RollBackModel
 	app.ListEvents, app.GetEvent, app.GetPositions, app.ListModels = api.ListEvents, api.GetEvent, api.GetPositions, api.ListModels
+	app.ListWebhooks, app.GetWebhook, app.CreateWebhook, app.ChangeWebhook = api.ListWebhooks, api.GetWebhook, api.CreateWebhook, api.ChangeWebhook
+	app.RemoveWebhook, app.RotateWebhookSecret, app.TestWebhook = api.RemoveWebhook, api.RotateWebhookSecret, api.TestWebhook
+	app.RecoverWebhook, app.Redeliver, app.CheckTarget = api.RecoverWebhook, api.Redeliver, api.CheckTarget
+	app.ListDeliveries, app.GetDelivery = api.ListDeliveries, api.GetDelivery
 	app.WaitFor, app.Grown, app.Ready = api.WaitFor, api.Grown, api.Ready
 }
 
