@@ -14,8 +14,7 @@ ALTER TABLE state.accounts
   ADD COLUMN synced_at timestamptz,            -- end of the last run that succeeded at least in part
   ADD COLUMN last_run bigint NOT NULL DEFAULT 0, -- 0: none
   ADD COLUMN last_error jsonb,                 -- events.SyncError of the last run; NULL if it did not fail
-  ADD COLUMN stalled_at timestamptz,           -- SyncStalled was recorded, and no run has succeeded since
-  ADD COLUMN full_at timestamptz;              -- all was compared, whatever the checkpoints say
+  ADD COLUMN stalled_at timestamptz;           -- SyncStalled was recorded, and no run has succeeded since
 UPDATE state.accounts a
 SET synced_at = (SELECT max(e.recorded_at) FROM log.events e
       WHERE e.journal_id = a.journal_id AND e.account_id = a.account_id AND e.type = 'sync-completed'),
