@@ -8,13 +8,14 @@ import (
 
 // Stored names of the events of accounts and their syncs.
 const (
-	TypeAccountAdded   Type = "account-added"
-	TypeAccountChanged Type = "account-changed"
-	TypeAccountErased  Type = "account-erased"
-	TypeSyncStarted    Type = "sync-started"
-	TypeSyncCompleted  Type = "sync-completed"
-	TypeSyncFailed     Type = "sync-failed"
-	TypeSyncStalled    Type = "sync-stalled"
+	TypeAccountAdded    Type = "account-added"
+	TypeAccountChanged  Type = "account-changed"
+	TypeAccountErased   Type = "account-erased"
+	TypeSyncStarted     Type = "sync-started"
+	TypeSyncCompleted   Type = "sync-completed"
+	TypeSyncFailed      Type = "sync-failed"
+	TypeSyncStalled     Type = "sync-stalled"
+	TypeAccountExported Type = "account-exported"
 )
 
 // LimitType says how much of an account is fetched.
@@ -73,6 +74,13 @@ type AccountChanged struct {
 type AccountErased struct {
 	Account  domain.AccountID `json:"account"`
 	Messages int              `json:"messages"` // that were stored
+}
+
+// AccountExported says that somebody began to take the mail of an account out as files.
+type AccountExported struct {
+	Account domain.AccountID `json:"account"`
+	Name    string           `json:"name"`
+	Format  string           `json:"format"` // mbox, maildir, jsonl
 }
 
 // SyncError is why a sync, or a mailbox in it, failed.
@@ -182,6 +190,15 @@ func (e AccountErased) EventStream() Stream { return Stream{StreamAccount, int64
 
 // EventAccount returns the account.
 func (e AccountErased) EventAccount() domain.AccountID { return e.Account }
+
+// EventType returns the stored name and version.
+func (AccountExported) EventType() (Type, int) { return TypeAccountExported, 1 }
+
+// EventStream returns the account.
+func (e AccountExported) EventStream() Stream { return Stream{StreamAccount, int64(e.Account)} }
+
+// EventAccount returns the account.
+func (e AccountExported) EventAccount() domain.AccountID { return e.Account }
 
 // EventType returns the stored name and version.
 func (SyncStarted) EventType() (Type, int) { return TypeSyncStarted, 1 }

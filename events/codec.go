@@ -20,6 +20,7 @@ var decoders = map[Type][]func(Unmarshal, []byte) (Event, error){
 	TypeAccountAdded:    {decode[AccountAdded], decode[AccountAdded]},
 	TypeAccountChanged:  {decode[AccountChanged], decode[AccountChanged]},
 	TypeAccountErased:   {decode[AccountErased]},
+	TypeAccountExported: {decode[AccountExported]},
 	TypeSyncStarted:     {decode[SyncStarted]},
 	TypeSyncCompleted:   {decode[SyncCompleted]},
 	TypeSyncFailed:      {decode[SyncFailed]},

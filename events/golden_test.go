@@ -51,6 +51,7 @@ func examples() []Event {
 		AccountAdded{Account: 3, Settings: settings},
 		AccountChanged{Account: 3, Version: 2, Settings: settings, Changed: []string{"name", "password"}},
 		AccountErased{Account: 3, Messages: 1893},
+		AccountExported{Account: 3, Name: "Office", Format: "mbox"},
 		started,
 		SyncCompleted{SyncEnd: end},
 		SyncFailed{SyncEnd: end, Error: SyncError{Code: "auth_failed", Message: "Refused."}, ConsecutiveFailures: 2, NextAttemptAt: &at},
@@ -197,7 +198,8 @@ func TestStreams(t *testing.T) {
 	want := map[Type]Stream{
 		TypeAccountAdded: {StreamAccount, 3}, TypeAccountChanged: {StreamAccount, 3}, TypeAccountErased: {StreamAccount, 3},
 		TypeSyncStarted: {StreamSync, 57}, TypeSyncCompleted: {StreamSync, 57}, TypeSyncFailed: {StreamSync, 57}, TypeSyncStalled: {StreamAccount, 3},
-		TypeMessageFetched: {StreamMessage, 42}, TypeFlagsChanged: {StreamMessage, 42}, TypeMessageMoved: {StreamMessage, 42},
+		TypeAccountExported: {StreamAccount, 3},
+		TypeMessageFetched:  {StreamMessage, 42}, TypeFlagsChanged: {StreamMessage, 42}, TypeMessageMoved: {StreamMessage, 42},
 		TypeMessageExpunged: {StreamMessage, 42}, TypeThreadUpdated: {StreamThread, 17}, TypeMailboxFound: {StreamMailbox, 5},
 		TypeMailboxRemoved: {StreamMailbox, 5}, TypeMailboxReset: {StreamMailbox, 5}, TypeTokenCreated: {StreamToken, 12},
 		TypeTokenChanged: {StreamToken, 12}, TypeTokenRevoked: {StreamToken, 12}, TypeLoggedIn: {StreamUser, 1}, TypeLoginFailed: {StreamUser, 1}, TypeUserAdded: {StreamUser, 1},

@@ -59,6 +59,7 @@ func commandTable() []command {
 		{"sync", "[-server ID]", "sync now; ends with 1 when a server failed", runSync},
 		{"rebuild", "[NAME ...]", "build read models anew from the log beside the live ones", runRebuild},
 		{"replay", "-user NAME [-server ID] [-type T] [-from P] [-to P]", "print events as the API gives them", runReplay},
+		{"export", "-server ID -format mbox|maildir|jsonl [-o PATH]", "write the emails of a server as files", runExport},
 		{"verify", "[-user NAME]", "prove that nothing is lost: chain, raw messages, read models", runVerify},
 		{"status", "[-json]", "servers, lag of read models, stopped journals", runStatus},
 		{"migrate", "", "bring the database to this version's schema", runMigrate},

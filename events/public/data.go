@@ -59,6 +59,8 @@ func configOf(e events.Event, base string) any {
 		return grantData{e.Account, link(base, "imap-servers/", int64(e.Account), "/"), e.Name, e.Provider, Stamp(e.Since), &e.Error}
 	case events.GrantRestored:
 		return grantData{e.Account, link(base, "imap-servers/", int64(e.Account), "/"), e.Name, e.Provider, Stamp(e.Since), nil}
+	case events.AccountExported:
+		return serverExportedData{e.Account, link(base, "imap-servers/", int64(e.Account), "/"), e.Name, e.Format}
 	case events.TokenCreated:
 		return tokenData{
 			e.Token, link(base, "tokens/", int64(e.Token), "/"), e.Name, e.Kind, orEmpty(e.Scopes), orEmpty(e.Accounts),

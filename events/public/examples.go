@@ -92,6 +92,7 @@ var (
 		Error: events.SyncError{Code: "needs_reauthorization", Message: "The provider no longer accepts the stored sign-in."},
 	}, exampleBase)
 	exampleGrantBack       = dataOf(events.GrantRestored{Account: 3, Name: "Private", Provider: "google", Since: at("2025-03-04T13:20:40.101202Z")}, exampleBase)
+	exampleServerExported  = serverExportedData{3, exampleBase + "imap-servers/3/", "Office", "mbox"}
 	exampleWebhook         = webhookData{5, exampleBase + "webhooks/5/"}
 	exampleWebhookCreated  = webhookFilterData{exampleWebhook, filterOf(exampleFilter)}
 	exampleWebhookUpdated  = webhookUpdatedData{exampleWebhookCreated, []string{"event_types"}}

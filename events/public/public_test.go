@@ -78,6 +78,7 @@ func samples() []events.Event {
 			Account: 3, AccountName: "Office", Reason: events.StalledOverdue, Since: end.FinishedAt,
 			LastError: &events.SyncError{Code: "timeout", Message: "No answer."},
 		},
+		events.AccountExported{Account: 3, Name: "Office", Format: "jsonl"},
 	}
 }
 

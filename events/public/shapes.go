@@ -154,6 +154,12 @@ type (
 		ID     domain.AccountID `json:"id"`
 		Emails int              `json:"emails"`
 	}
+	serverExportedData struct {
+		ID     domain.AccountID `json:"id"`
+		URL    string           `json:"url"`
+		Name   string           `json:"name"`
+		Format string           `json:"format"`
+	}
 	grantData struct {
 		ID       domain.AccountID  `json:"id"`
 		URL      string            `json:"url"`

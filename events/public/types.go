@@ -47,6 +47,7 @@ var kinds = []kind{
 	{"imap_server.created", events.TypeAccountAdded, Config, true, "An IMAP server was added.", exampleServer},
 	{"imap_server.updated", events.TypeAccountChanged, Config, true, "Settings of an IMAP server changed.", exampleServerUpdated},
 	{"imap_server.deleted", events.TypeAccountErased, Config, true, "An IMAP server and its content were removed.", exampleServerDeleted},
+	{"imap_server.exported", events.TypeAccountExported, Security, false, "Somebody began to take the emails of an IMAP server out as files.", exampleServerExported},
 	{"imap_server.needs_reauthorization", events.TypeGrantLost, Config, true, "The OAuth 2.0 grant is gone.", exampleGrant},
 	{"imap_server.reauthorized", events.TypeGrantRestored, Config, true, "The OAuth 2.0 grant is back.", exampleGrantBack},
 	{"webhook.disabled", events.TypeWebhookDisabled, Delivery, true, "A webhook was switched off automatically.", exampleWebhookDisabled},
