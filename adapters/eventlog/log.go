@@ -2,13 +2,19 @@ package eventlog
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/imap2api/imap2api/events"
 )
 
 // Options of a Log; the zero value works.
 type Options struct {
 	Logger *slog.Logger
+	// Appended, if set, is told of the events of each commit and how long it took, queue for the journal's
+	// lock included.
+	Appended func(list []events.Event, took time.Duration)
 	// Compress stores new payloads in zstd (encoding 1).
 	Compress bool
 }

@@ -81,6 +81,7 @@ func (j *Journal) try(ctx context.Context, scope commands.Scope,
 func (j *Journal) append(ctx context.Context, conn *pgx.Conn, scope commands.Scope,
 	decide func(commands.State) (commands.Decision, error),
 ) (events.Position, error) {
+	begun := time.Now()
 	l, err := load(ctx, conn, scope)
 	if err != nil {
 		return 0, err
@@ -108,6 +109,9 @@ func (j *Journal) append(ctx context.Context, conn *pgx.Conn, scope commands.Sco
 	}
 	if len(d.Events) > 0 {
 		j.log.hints.grown(scope.Journal)
+		if j.log.opts.Appended != nil {
+			j.log.opts.Appended(d.Events, time.Since(begun))
+		}
 	}
 	return c.commit.Last, nil
 }

@@ -109,15 +109,17 @@ type Options struct {
 	Development bool   // env=development
 	PublicURL   string // "": from the request
 	// RequireHTTPS refuses plain HTTP.
-	RequireHTTPS   bool
-	Proxies        Proxies  // the zero value: none
-	CORSOrigins    []string // exact origins, or "*"
-	OAuthReturns   []string // origins that a browser may go to after a sign-in
-	MaxBody        int64    // octets
-	SyncWait       time.Duration
-	DocsEnabled    bool
-	StallAfter     time.Duration // without progress a running sync is stalled; 0: ten minutes
-	MetricsToken   string
+	RequireHTTPS bool
+	Proxies      Proxies  // the zero value: none
+	CORSOrigins  []string // exact origins, or "*"
+	OAuthReturns []string // origins that a browser may go to after a sign-in
+	MaxBody      int64    // octets
+	SyncWait     time.Duration
+	DocsEnabled  bool
+	StallAfter   time.Duration // without progress a running sync is stalled; 0: ten minutes
+	MetricsToken string
+	// Observe, if set, is told of each answer: pattern of the route, method, status.
+	Observe        func(route, method string, status int, took time.Duration)
 	ProbesOnly     bool // health, readiness and metrics alone: the process has other work
 	LimitUser      Limit
 	LimitAnonymous Limit

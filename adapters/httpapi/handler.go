@@ -83,8 +83,8 @@ func (a *api) match(path string) (*route, *chi.Context) {
 	return a.routes[a.mux.Find(ctx, http.MethodGet, path)], ctx
 }
 
-// ServeHTTP answers in the order of checks of api.md 3.4.
-func (a *api) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
+// answer answers in the order of checks of api.md 3.4. It returns the route of the path, nil if there is none.
+func (a *api) answer(w http.ResponseWriter, hr *http.Request) (rt *route) {
 	r := a.newRequest(w, hr)
 	defer a.recovered(r)
 	a.commonHeaders(r)
@@ -96,22 +96,23 @@ func (a *api) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	switch {
 	case len(hr.RequestURI) > maxRequestLine:
 		a.fail(r, errURITooLong)
-		return
+		return rt
 	case hr.Method == http.MethodOptions && hr.Header.Get("Access-Control-Request-Method") != "":
 		a.preflight(r)
-		return
+		return rt
 	case rt == nil && a.slashed(hr.URL.Path):
 		a.redirect(r)
-		return
+		return rt
 	case rt == nil || rt.docs && !a.opts.DocsEnabled:
 		a.fail(r, errNotFound)
-		return
+		return rt
 	case a.opts.RequireHTTPS && !r.https && !rt.health:
 		a.fail(r, errHTTPS)
-		return
+		return rt
 	}
 	r.params = params
 	a.serve(r, rt) //nolint:contextcheck // r has the context: it embeds the request
+	return rt
 }
 
 // maxRequestLine is the longest request target, in octets (api.md 4.1).

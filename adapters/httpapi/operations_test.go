@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/imap2api/imap2api/commands"
 	"github.com/imap2api/imap2api/domain"
@@ -111,5 +113,35 @@ func changeProjections(t *testing.T, w *world, mail string) {
 		wants(t, post("mail/"+path, "ann"), 403, `{"detail":"You do not have permission to perform this action."}`)
 		outcome = fmt.Errorf("rebuild mail: %w", domain.ErrConflict)
 		wants(t, post("mail/"+path, "root"), 409, `{"detail":"`+refused+`"}`)
+	}
+}
+
+func TestObserve(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	opts := w.options()
+	var got []string
+	opts.Observe = func(route, method string, status int, took time.Duration) {
+		got = append(got, fmt.Sprint(method, " ", route, " ", status))
+		if took <= 0 {
+			t.Errorf("%s took %v", route, took)
+		}
+	}
+	h := w.handler(opts)
+	for _, c := range []call{
+		{method: "GET", path: "/api/v1/imap-servers/3/", token: "ann"},
+		{method: "GET", path: "/api/imap-servers/99/", token: "ann"},
+		{method: "GET", path: "/api/me", token: "ann"},
+		{method: "GET", path: "/healthz"},
+		{method: "GET", path: "/nothing/here/", token: "ann"},
+		{method: "BREW", path: "/api/me/", token: "ann"},
+	} {
+		do(t, h, c)
+	}
+	want := []string{
+		"GET /api/imap-servers/{id}/ 200", "GET /api/imap-servers/{id}/ 404", "GET none 301", "GET /healthz 200", "GET none 404", "other /api/me/ 405",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }

@@ -211,7 +211,7 @@ func (s *system) server() *http.Server {
 		Version: version(), Development: c.env == "development", PublicURL: c.publicURL, RequireHTTPS: c.https(),
 		Proxies: s.proxies, CORSOrigins: splitList(c.corsOrigins), OAuthReturns: splitList(c.oauthReturnURLs), MaxBody: c.maxBody,
 		SyncWait: c.syncWait, StallAfter: c.syncStallAfter, DocsEnabled: c.docsEnabled, MetricsToken: c.metricsToken,
-		ProbesOnly: !c.does(roleAPI), LimitUser: c.limits.user, LimitAnonymous: c.limits.anonymous, LimitGmail: c.limits.gmail, Limits: s.limits, Now: time.Now,
+		ProbesOnly: !c.does(roleAPI), Observe: s.metrics.answered, LimitUser: c.limits.user, LimitAnonymous: c.limits.anonymous, LimitGmail: c.limits.gmail, Limits: s.limits, Now: time.Now,
 	}, s.log)
 	var handler http.Handler = s.traffic.count(api)
 	if c.does(roleAPI) {

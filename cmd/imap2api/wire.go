@@ -92,7 +92,9 @@ func build(c *config, db *database, log *slog.Logger) (*system, error) {
 	if s.secrets, err = postgres.OpenKeyset(c.keyFile(), log); err != nil {
 		return nil, fmt.Errorf("open secret key: %w", err)
 	}
-	s.events = eventlog.New(db.pool, eventlog.Options{Logger: log, Compress: c.payloadCompression == "zstd"})
+	s.events = eventlog.New(db.pool, eventlog.Options{
+		Logger: log, Compress: c.payloadCompression == "zstd", Appended: s.metrics.wasAppended,
+	})
 	s.journal = s.events.Journal()
 	s.parser = mailparse.New(mailparse.Options{})
 	s.raws = postgres.NewRawStore(db.pool, mailparse.Version, now)
