@@ -183,8 +183,10 @@ func (s *system) start(ctx context.Context, running *sync.WaitGroup, does func(r
 	if s.sample != nil {
 		running.Go(func() { s.runSample(ctx) })
 	}
-	running.Go(func() { s.webhooks.deliverer.Run(ctx) })
-	running.Go(func() { s.sweepDeliveries(ctx) })
+	if does(roleDeliver) {
+		running.Go(func() { s.webhooks.deliverer.Run(ctx) })
+		running.Go(func() { s.sweepDeliveries(ctx) })
+	}
 	return failed
 }
 
