@@ -44,9 +44,7 @@ WITH h AS MATERIALIZED (
 		h.cautious, h.paced_at <= @now AS paced, h.failing_since IS NOT NULL AS failing
 	FROM hooks.webhooks h
 	WHERE h.journal_id = ANY (@journals::bigint[]) AND h.is_active
-	AND EXISTS (SELECT FROM auth.users u WHERE u.user_id = h.journal_id AND u.is_active) AND (
-		EXISTS (SELECT FROM hooks.deliveries d WHERE ` + due + ` AND d.status = 'pending' AND d.next_attempt_at <= @now)
-		OR EXISTS (SELECT FROM hooks.deliveries d WHERE ` + due + ` AND d.again))
+	AND EXISTS (SELECT FROM auth.users u WHERE u.user_id = h.journal_id AND u.is_active)
 	FOR NO KEY UPDATE SKIP LOCKED
 ), busy AS MATERIALIZED (
 	SELECT h.*, b.* FROM h CROSS JOIN LATERAL (
