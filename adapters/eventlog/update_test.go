@@ -189,8 +189,9 @@ func TestState(t *testing.T) {
 	merging.Thread, merging.Merged = 1, []domain.ThreadID{9}
 	scope := scopeOf(journal)
 	scope.Account = 1
+	synced := testAt
 	must(t, j, scope, commands.Decision{
-		Events: []events.Event{merging, events.SyncCompleted{SyncEnd: events.SyncEnd{SyncStarted: events.SyncStarted{Account: 1}}}},
+		Events: []events.Event{merging, events.SyncCompleted{SyncEnd: events.SyncEnd{SyncStarted: events.SyncStarted{Account: 1}, FinishedAt: synced}}},
 		Nodes:  append(nodes, nodes...),
 		Rows:   []commands.Row{commands.CheckpointRow{Mailbox: box}},
 	})
@@ -206,14 +207,14 @@ func TestState(t *testing.T) {
 	first := fetched(1, 10, putRaw(t, pool, journal, "raw 1"))
 	want := commands.State{
 		Position:  5,
-		Account:   &commands.AccountState{Version: 1, Settings: events.AccountSettings{Name: "mail"}, SyncedOnce: true, Messages: 2},
+		Account:   &commands.AccountState{Version: 1, Settings: events.AccountSettings{Name: "mail"}, SyncedOnce: true, SyncedAt: &synced, Messages: 2},
 		Mailboxes: map[domain.MailboxID]domain.Mailbox{1: box},
 		Known: map[domain.MailboxID]map[domain.UID]domain.Known{1: {10: {
 			UID: 10, ID: 1, Thread: 1, Flags: []domain.Flag{}, SHA256: [32]byte(first.SHA256), MsgID: first.MsgID,
 			MsgKey: key, Size: 100, InternalDate: first.InternalDate, Date: first.Summary.Date,
 		}}, 5: {}},
 		Threads: []domain.IndexedNode{nodes[0], nodes[1], nodes[2]},
-		User:    &commands.User{ID: 7, Name: "user7", Active: true, PasswordHash: "x", LoginGeneration: 1},
+		User:    &commands.User{ID: 7, Name: "user7", Email: "user7@example.org", Active: true, PasswordHash: "x", LoginGeneration: 1},
 		Tokens:  []commands.Token{},
 	}
 	_, err := j.Update(t.Context(), scope, func(got commands.State) (commands.Decision, error) {
