@@ -14,6 +14,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // A visitor is a person with a browser at the pages of a demonstration.
@@ -119,8 +120,19 @@ func (v *visitor) until(script string) {
 // leads clicks and waits for the page that it leads to.
 func (v *visitor) leads(selector, path string) {
 	v.t.Helper()
+	v.goes(chromedp.Click(chromedp.CSS(selector)), path)
+}
+
+// enters follows a link by the keyboard, where it may move under a pointer.
+func (v *visitor) enters(selector, path string) {
+	v.t.Helper()
+	v.goes(chromedp.SendKeys(chromedp.CSS(selector), kb.Enter), path)
+}
+
+func (v *visitor) goes(by chromedp.Action[chromedp.Void], path string) {
+	v.t.Helper()
 	evaluate[chromedp.Void](v, "window.before = true")
-	v.do(chromedp.Click(chromedp.CSS(selector)))
+	v.do(by)
 	v.until(`!window.before && document.readyState === "complete" && location.pathname.match(/^` + strings.ReplaceAll(path, "/", `\/`) + `$/)`)
 }
 
