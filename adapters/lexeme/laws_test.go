@@ -228,7 +228,7 @@ func TestHostileText(t *testing.T) {
 			terms := []Term{Query("a a a", true), Query("会", false), {Words: []string{"missing"}}}
 			Highlight(text, terms, Marks{})
 			Trigrams(text)
-			if took := time.Since(start); took > 20*time.Second {
+			if took := time.Since(start); took > time.Minute { // what is quadratic takes hours; beside other tests and the race detector 20 s were met
 				t.Errorf("took %v", took)
 			}
 			if n > 12*size {
