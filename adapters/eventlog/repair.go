@@ -95,7 +95,8 @@ type repair[S projections.Store] struct {
 }
 
 // amend runs fn in a transaction that no CatchUp of the same generation and journal runs beside.
-// It does nothing if the generation is gone, or has no event applied yet.
+// It does nothing if the generation is gone. One that has applied no event yet may have rows too:
+// a hand's, or documents outside that a lost transaction left.
 func (m *ReadModel[S]) amend(ctx context.Context, gen projections.Generation, j events.JournalID, fn func(context.Context, *repair[S]) error) error {
 	f := m.bound.Load()
 	if f == nil {
@@ -105,8 +106,8 @@ func (m *ReadModel[S]) amend(ctx context.Context, gen projections.Generation, j 
 		if _, err := tx.Exec(ctx, noTimeouts); err != nil {
 			return err
 		}
-		at, err := m.lockOne(ctx, tx, j, gen)
-		if err != nil || at == 0 {
+		at, ok, err := m.lockOne(ctx, tx, j, gen)
+		if err != nil || !ok {
 			return err
 		}
 		r := &repair[S]{attempt: attempt[S]{model: m, fold: f, gen: gen, journal: j}, tx: tx, position: at}
@@ -121,17 +122,20 @@ func (m *ReadModel[S]) amend(ctx context.Context, gen projections.Generation, j 
 	})
 }
 
-// lockOne locks the checkpoint of a generation and returns its position; 0 without one.
-func (m *ReadModel[S]) lockOne(ctx context.Context, tx pgx.Tx, j events.JournalID, gen projections.Generation) (events.Position, error) {
+// lockOne locks the checkpoint of a generation and returns its position; false if the generation is gone.
+func (m *ReadModel[S]) lockOne(ctx context.Context, tx pgx.Tx, j events.JournalID, gen projections.Generation) (events.Position, bool, error) {
 	if _, err := tx.Exec(ctx, sharedLock, m.opts.Name, gen.Number); err != nil {
-		return 0, fmt.Errorf("lock generation %d: %w", gen.Number, err)
+		return 0, false, fmt.Errorf("lock generation %d: %w", gen.Number, err)
+	}
+	if _, err := tx.Exec(ctx, firstCheckpoint, int64(j), m.opts.Name, gen.Number); err != nil {
+		return 0, false, fmt.Errorf("make checkpoint: %w", err)
 	}
 	at, err := readColumn[int64](ctx, tx, `SELECT position FROM log.checkpoints
 		WHERE journal_id = $1 AND projection = $2 AND generation = $3 FOR UPDATE`, int64(j), m.opts.Name, gen.Number)
 	if err != nil || len(at) == 0 {
-		return 0, err
+		return 0, false, err
 	}
-	return events.Position(at[0]), nil
+	return events.Position(at[0]), true, nil
 }
 
 // into changes the search path.
