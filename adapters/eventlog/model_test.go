@@ -166,6 +166,9 @@ func TestInlineState(t *testing.T) {
 				}
 			}
 			checkChain(t, pool, journal)
+			if found, sum := verify(t, j.log, VerifyOptions{State: true}); sum.Damages > 0 || sum.StateTables == 0 {
+				t.Errorf("verify: %+v %q", sum, found)
+			}
 		})
 	}
 }

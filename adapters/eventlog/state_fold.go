@@ -19,6 +19,8 @@ type effects struct {
 	inSync   bool // the events are of a sync run
 	at       time.Time
 	erasedBy *int64 // position of UserErased
+	// elsewhere, if set, returns a statement on other tables than those of the state, "" for none at all.
+	elsewhere func(sql string) string
 
 	messages  messageOps // since the last reset
 	resets    resetOps
@@ -86,6 +88,11 @@ func (fx *effects) flush() {
 }
 
 func (fx *effects) queue(sql string, args ...any) {
+	if fx.elsewhere != nil {
+		if sql = fx.elsewhere(sql); sql == "" {
+			return
+		}
+	}
 	fx.batch.Queue(sql, append([]any{int64(fx.journal)}, args...)...)
 }
 

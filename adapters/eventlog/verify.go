@@ -25,6 +25,8 @@ type VerifyOptions struct {
 	Heads []events.Head
 	// Tasks are the read models to build again and compare.
 	Tasks []projections.Task
+	// State has the inline state made again too, and compared.
+	State bool
 	// Progress, if set, is told now and then how many events are done, of how many.
 	Progress func(done, total int64)
 	// Finding, if set, is told of what is found, one at a time, those of a journal
@@ -62,6 +64,7 @@ type Summary struct {
 	Events      int64
 	Commits     int64
 	RawMessages int64
+	StateTables int   // of the inline state, compared, over all journals
 	ReadModels  int   // generations compared
 	Erased      int64 // events whose payload is erased, soundly
 	Damages     int64
@@ -104,9 +107,9 @@ type verifier struct {
 
 	done, total, commits, raws, erased, damages atomic.Int64
 
-	compared atomic.Int64
-	mu       sync.Mutex // of the callbacks
-	told     time.Time  // of the progress
+	compared, stateTables atomic.Int64
+	mu                    sync.Mutex // of the callbacks
+	told                  time.Time  // of the progress
 }
 
 const tellEvery = 100 * time.Millisecond
@@ -114,8 +117,8 @@ const tellEvery = 100 * time.Millisecond
 // Verify proves journals sound: positions are contiguous, commits meet, leaves,
 // roots, links and heads agree, time does not run backwards, every payload decodes,
 // every raw message that is named is there with its hash, no checkpoint is beyond
-// its head, what is erased was erased by an event, and the read models are what the
-// log makes of them. The log may grow meanwhile; what comes later is not looked at.
+// its head, what is erased was erased by an event, and the state and the read models are
+// what the log makes of them. The log may grow meanwhile; what comes later is not looked at.
 // The error is of the database or of ctx: damage is in the findings and the summary.
 func (l *Log) Verify(ctx context.Context, opts VerifyOptions) (Summary, error) {
 	begin := time.Now()
@@ -135,12 +138,15 @@ func (l *Log) Verify(ctx context.Context, opts VerifyOptions) (Summary, error) {
 		g.Go(func() error { return v.journal(gctx, h) })
 	}
 	err = g.Wait()
+	if err == nil && opts.State {
+		err = v.states(ctx, heads)
+	}
 	if err == nil && len(opts.Tasks) > 0 {
 		err = v.readModels(ctx, heads)
 	}
 	sum := Summary{
 		Journals: len(heads), Events: v.done.Load(), Commits: v.commits.Load(), RawMessages: v.raws.Load(),
-		ReadModels: int(v.compared.Load()), Erased: v.erased.Load(), Damages: v.damages.Load(), Took: time.Since(begin),
+		StateTables: int(v.stateTables.Load()), ReadModels: int(v.compared.Load()), Erased: v.erased.Load(), Damages: v.damages.Load(), Took: time.Since(begin),
 	}
 	if err != nil {
 		return sum, fmt.Errorf("verify: %w", err)

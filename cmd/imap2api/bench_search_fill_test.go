@@ -99,9 +99,9 @@ func (g *searchRig) rebuild(models ...string) time.Duration {
 }
 
 // serve starts the program and logs in.
-func (g *searchRig) serve() (*client, *program) {
+func (g *searchRig) serve(args ...string) (*client, *program) {
 	g.b.Helper()
-	p, err := startProgram("", append(ownEnvironment(), g.settings()...))
+	p, err := startProgram("", append(ownEnvironment(), g.settings()...), args...)
 	g.must(err)
 	g.b.Cleanup(func() { p.kill() })
 	c := &client{base: readyLine.FindStringSubmatch(p.log.String())[1]}

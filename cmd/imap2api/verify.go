@@ -46,7 +46,7 @@ func runVerify(ctx context.Context, in *invocation) error {
 	if heads {
 		return s.printHeads(ctx, in)
 	}
-	opts := eventlog.VerifyOptions{Tasks: s.verifiable(ctx)}
+	opts := eventlog.VerifyOptions{Tasks: s.verifiable(ctx), State: true}
 	if opts.Journals, err = s.journalsOf(ctx, user); err != nil {
 		return err
 	}
@@ -89,8 +89,8 @@ func (s *system) verify(ctx context.Context, in *invocation, opts eventlog.Verif
 	if sum.Damages > 0 {
 		state = fmt.Sprintf("DAMAGED: %d findings", sum.Damages)
 	}
-	in.printf("%s: %d journals, %d events in %d commits, %d raw messages, %d read models compared, %d events erased, in %s\n",
-		state, sum.Journals, sum.Events, sum.Commits, sum.RawMessages, sum.ReadModels, sum.Erased, sum.Took.Round(time.Millisecond))
+	in.printf("%s: %d journals, %d events in %d commits, %d raw messages, %d tables of state, %d read models compared, %d events erased, in %s\n",
+		state, sum.Journals, sum.Events, sum.Commits, sum.RawMessages, sum.StateTables, sum.ReadModels, sum.Erased, sum.Took.Round(time.Millisecond))
 	if sum.Damages > 0 {
 		return errFailed
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -189,9 +190,28 @@ func (r *receiver) all() []taken {
 	return slices.Clone(r.got)
 }
 
-// TestWebhooksInAdversity: a receiver refuses, closes, dawdles and is down, another hangs; each event
-// arrives at the first, its repeats are the same to the octet, and a healthy one is told at once. With
-// IMAP2API_TEST_WEBHOOK_EVENTS=10000 it is the large test.
+// down has connections to the receiver refused until up is called.
+func (r *receiver) down(t *testing.T) (up func()) {
+	t.Helper()
+	address := r.Listener.Addr().String()
+	if err := r.Listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r.CloseClientConnections()
+	return func() {
+		t.Helper()
+		again, err := net.Listen("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = again.Close() })
+		go func() { _ = r.Config.Serve(again) }() // until the listener is closed
+	}
+}
+
+// TestWebhooksInAdversity: a receiver refuses half of all, closes, dawdles and is down for a while, another
+// hangs; each event arrives at the first, its repeats are the same to the octet, and a healthy one is told at
+// once. With IMAP2API_TEST_WEBHOOK_EVENTS=10000 it is the large test.
 func TestWebhooksInAdversity(t *testing.T) {
 	t.Parallel()
 	total := 60
@@ -215,9 +235,15 @@ func TestWebhooksInAdversity(t *testing.T) {
 	roughSecret, wellSecret, hungSecret = a.Secret, b.Secret, c.Secret
 
 	sent := map[events.Position]time.Time{}
-	for range total {
+	for range total / 2 {
 		sent[r.poke()] = time.Now()
 	}
+	up := rough.down(t)
+	for range total - total/2 {
+		sent[r.poke()] = time.Now()
+	}
+	r.until("it is seen that the receiver is down", func() bool { return r.refused(a.Webhook) > 0 }, nil)
+	up()
 	r.until("the healthy receiver gets all", func() bool { return r.count(b.Webhook, "succeeded") == total }, nil)
 	r.until("the rough receiver gets all", func() bool { return r.count(a.Webhook, "succeeded") == total }, func() {
 		if r.rests(a.Webhook) {
@@ -249,7 +275,17 @@ func TestWebhooksInAdversity(t *testing.T) {
 		t.Errorf("%d repeats; the healthy receiver got %d of %d", repeats, len(well.all()), total)
 	}
 	r.sameAsFeed(well.all()[0])
-	t.Logf("%d events, %d repeats; append to receipt p50 %v, p99 %v", total, repeats, delays[len(delays)/2], delays[len(delays)*99/100])
+	t.Logf("%d events, %d requests refused while the receiver was down, %d repeats; append to receipt p50 %v, p99 %v", total, r.refused(a.Webhook), repeats, delays[len(delays)/2], delays[len(delays)*99/100])
+}
+
+// refused returns how many requests of a webhook met nobody.
+func (r *hookRig) refused(id domain.WebhookID) (n int) {
+	r.t.Helper()
+	err := r.pool.QueryRow(r.t.Context(), `SELECT count(*) FROM hooks.attempts WHERE webhook_id = $1 AND error_code = 'connect_failed'`, id).Scan(&n)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return n
 }
 
 // rests reports whether all that is pending of a webhook waits for a later time.
