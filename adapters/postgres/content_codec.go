@@ -32,24 +32,24 @@ const contentFormat = 2
 
 var errContent = errors.New("damaged content")
 
-func encodeContent(c *domain.Content) ([]byte, error) {
+// appendContent appends a content as it is stored.
+func appendContent(to []byte, c *domain.Content) ([]byte, error) {
 	head := *c
 	head.Text, head.HTML = "", ""
 	meta, err := json.Marshal(&head)
 	if err != nil {
-		return nil, fmt.Errorf("encode content: %w", err)
+		return to, fmt.Errorf("encode content: %w", err)
 	}
-	out := make([]byte, 0, 1+3*binary.MaxVarintLen32+len(meta)+(len(c.Text)+len(c.HTML))/2)
-	out = append(out, contentFormat)
-	out = appendSection(out, meta)
+	to = append(to, contentFormat)
+	to = appendSection(to, meta)
 	for _, body := range []string{c.Text, c.HTML} {
 		var packed []byte
 		if body != "" {
 			packed = s2.EncodeBetter(nil, []byte(body))
 		}
-		out = appendSection(out, packed)
+		to = appendSection(to, packed)
 	}
-	return out, nil
+	return to, nil
 }
 
 func appendSection(to, section []byte) []byte {

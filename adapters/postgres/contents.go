@@ -155,16 +155,16 @@ func (c *Contents) parseBatch(ctx context.Context, journal events.JournalID, sum
 
 // PutContents keeps contents as a version of the parser made them.
 func (c *Contents) PutContents(ctx context.Context, journal events.JournalID, version int, contents map[[32]byte]*domain.Content) error {
-	var sums, data [][]byte
+	var p packedRaws
 	for sum, content := range contents {
-		b, err := encodeContent(content)
-		if err != nil {
+		if err := p.addContent(sum[:], content); err != nil {
 			return err
 		}
-		sums, data = append(sums, sum[:]), append(data, b)
 	}
-	if _, err := c.pool.Exec(ctx, saveContents, journal, version, sums, data); err != nil {
-		return fmt.Errorf("put %d contents: %w", len(sums), translate(err))
+	var b pgx.Batch
+	p.queueContents(&b, journal, version)
+	if err := c.pool.SendBatch(ctx, &b).Close(); err != nil {
+		return fmt.Errorf("put %d contents: %w", len(contents), translate(err))
 	}
 	return nil
 }

@@ -44,24 +44,47 @@ RETURNING r.sha256`
 
 const saveRaws = `
 INSERT INTO raw.messages (journal_id, sha256, size, stored_at, codec, data)
-SELECT $1, sha256, size, $2, codec, data
-FROM unnest($3::bytea[], $4::bigint[], $5::smallint[], $6::bytea[]) AS x (sha256, size, codec, data)
+SELECT $1, sha256, size, $2, codec, substr($6::bytea, start, length)
+FROM unnest($3::bytea[], $4::bigint[], $5::smallint[], $7::int[], $8::int[]) AS x (sha256, size, codec, start, length)
 ON CONFLICT (journal_id, sha256) DO UPDATE SET stored_at = excluded.stored_at`
 
 const saveContents = `
 INSERT INTO raw.contents (journal_id, sha256, version, data)
-SELECT $1, sha256, $2, data
-FROM unnest($3::bytea[], $4::bytea[]) AS x (sha256, data)
+SELECT $1, sha256, $2, substr($4::bytea, start, length)
+FROM unnest($3::bytea[], $5::int[], $6::int[]) AS x (sha256, start, length)
 ON CONFLICT (journal_id, sha256, version) DO UPDATE SET data = excluded.data
 WHERE contents.data <> excluded.data` // one that cannot be read is made good
 
+// joined are large values of a column, one after the other: an array of them would be copied
+// each time that it grows while it is encoded.
+type joined struct {
+	octets          []byte
+	starts, lengths []int32 // starts from 1, as substr counts
+}
+
+// ended notes that the value which begins at an octet is whole.
+func (v *joined) ended(begin int) {
+	v.starts, v.lengths = append(v.starts, int32(begin+1)), append(v.lengths, int32(len(v.octets)-begin))
+}
+
 // packedRaws are columns of raw.messages and raw.contents, for one statement each.
 type packedRaws struct {
-	sums, data, contentSums, contents [][]byte
-	sizes                             []int64
-	codecs                            []int16
-	octets                            int
+	sums, contentSums [][]byte
+	data, contents    joined
+	sizes             []int64
+	codecs            []int16
 }
+
+// newPackedRaws has room for messages. Octets that are none are no NULL.
+func newPackedRaws(msgs []commands.RawMessage) *packedRaws {
+	room := 0
+	for i := range msgs {
+		room += len(msgs[i].Octets)
+	}
+	return &packedRaws{data: joined{octets: make([]byte, 0, min(room, putBatch))}}
+}
+
+func (p *packedRaws) octets() int { return len(p.data.octets) + len(p.contents.octets) }
 
 // Put stores messages and, where given, their contents; those that are there
 // already are left and count as stored now. It can be repeated.
@@ -72,7 +95,7 @@ func (s *RawStore) Put(ctx context.Context, journal events.JournalID, msgs []com
 	}
 	// One order for all writers, so that two never wait for each other.
 	msgs = slices.SortedFunc(slices.Values(msgs), func(a, b commands.RawMessage) int { return bytes.Compare(a.SHA256[:], b.SHA256[:]) })
-	var p packedRaws
+	p := newPackedRaws(msgs)
 	for i := range msgs {
 		m := &msgs[i]
 		if there[m.SHA256] {
@@ -82,15 +105,15 @@ func (s *RawStore) Put(ctx context.Context, journal events.JournalID, msgs []com
 		if err := p.add(m); err != nil {
 			return fmt.Errorf("put raw message: %w", err)
 		}
-		if p.octets < putBatch {
+		if p.octets() < putBatch {
 			continue
 		}
-		if err := s.flush(ctx, journal, &p); err != nil {
+		if err := s.flush(ctx, journal, p); err != nil {
 			return err
 		}
-		p = packedRaws{}
+		p = newPackedRaws(msgs[i+1:])
 	}
-	return s.flush(ctx, journal, &p)
+	return s.flush(ctx, journal, p)
 }
 
 func (s *RawStore) touch(ctx context.Context, journal events.JournalID, msgs []commands.RawMessage) (map[[32]byte]bool, error) {
@@ -108,19 +131,24 @@ func (s *RawStore) touch(ctx context.Context, journal events.JournalID, msgs []c
 }
 
 func (p *packedRaws) add(m *commands.RawMessage) error {
-	data, codec := pack(m.Octets)
-	p.sums, p.data = append(p.sums, m.SHA256[:]), append(p.data, data)
-	p.sizes, p.codecs = append(p.sizes, int64(len(m.Octets))), append(p.codecs, codec)
-	p.octets += len(data)
+	var codec int16
+	begin := len(p.data.octets)
+	p.data.octets, codec = appendPacked(p.data.octets, m.Octets)
+	p.data.ended(begin)
+	p.sums, p.sizes, p.codecs = append(p.sums, m.SHA256[:]), append(p.sizes, int64(len(m.Octets))), append(p.codecs, codec)
 	if m.Content == nil {
 		return nil
 	}
-	content, err := encodeContent(m.Content)
-	if err != nil {
+	return p.addContent(m.SHA256[:], m.Content)
+}
+
+func (p *packedRaws) addContent(sum []byte, c *domain.Content) (err error) {
+	begin := len(p.contents.octets)
+	if p.contents.octets, err = appendContent(p.contents.octets, c); err != nil {
 		return err
 	}
-	p.contentSums, p.contents = append(p.contentSums, m.SHA256[:]), append(p.contents, content)
-	p.octets += len(content)
+	p.contents.ended(begin)
+	p.contentSums = append(p.contentSums, sum)
 	return nil
 }
 
@@ -129,14 +157,18 @@ func (s *RawStore) flush(ctx context.Context, journal events.JournalID, p *packe
 		return nil
 	}
 	var b pgx.Batch
-	b.Queue(saveRaws, journal, s.now(), p.sums, p.sizes, p.codecs, p.data)
-	if len(p.contentSums) > 0 {
-		b.Queue(saveContents, journal, s.version, p.contentSums, p.contents)
-	}
+	b.Queue(saveRaws, journal, s.now(), p.sums, p.sizes, p.codecs, p.data.octets, p.data.starts, p.data.lengths)
+	p.queueContents(&b, journal, s.version)
 	if err := s.pool.SendBatch(ctx, &b).Close(); err != nil {
-		return fmt.Errorf("put %d raw messages of %d octets: %w", len(p.sums), p.octets, translate(err))
+		return fmt.Errorf("put %d raw messages of %d octets: %w", len(p.sums), p.octets(), translate(err))
 	}
 	return nil
+}
+
+func (p *packedRaws) queueContents(b *pgx.Batch, journal events.JournalID, version int) {
+	if len(p.contentSums) > 0 {
+		b.Queue(saveContents, journal, version, p.contentSums, p.contents.octets, p.contents.starts, p.contents.lengths)
+	}
 }
 
 const loadRaws = `

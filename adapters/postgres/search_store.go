@@ -66,7 +66,7 @@ func (s *SearchStore) Index(doc projections.Document, c *domain.Content) {
 	r.flagged = append(r.flagged, domain.HasFlag(doc.Flags, domain.FlagFlagged))
 	r.attachments = append(r.attachments, doc.HasAttachments)
 	r.flags, r.folder = append(r.flags, joinFlags(doc.Flags)), append(r.folder, string(doc.Folder))
-	r.words = append(r.words, s.vector.lexemes())
+	r.words = append(r.words, pgtype.TSVector{Lexemes: s.vector.lexemes, Valid: true})
 	joined := ""
 	for i, part := range parts {
 		if i > 0 {

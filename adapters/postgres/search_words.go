@@ -98,20 +98,23 @@ const (
 
 // vector gathers the lexemes of one document. It is used again for the next.
 type vector struct {
-	lexer     Lexer
-	journal   string
-	positions map[string][]pgtype.TSVectorPosition // by lexeme; none: it has no position
-	size      int
-	next      int
+	lexer   Lexer
+	journal string
+	lexemes []pgtype.TSVectorLexeme // without positions if it is beyond what has one
+	places  map[string]int          // of lexemes
+	key     []byte                  // the lexeme that is looked for
+	size    int
+	next    int
 }
 
 func newVector(lexer Lexer, journal events.JournalID) *vector {
-	return &vector{lexer: lexer, journal: strconv.FormatInt(int64(journal), 10), positions: map[string][]pgtype.TSVectorPosition{}}
+	return &vector{lexer: lexer, journal: strconv.FormatInt(int64(journal), 10), places: map[string]int{}}
 }
 
 // document takes all fields of a content and returns its parts.
 func (v *vector) document(c *domain.Content) (parts []string) {
-	clear(v.positions)
+	clear(v.places)
+	v.lexemes = make([]pgtype.TSVectorLexeme, 0, len(v.lexemes))
 	v.size, v.next = 0, 1
 	v.add(firstOctets(c.Subject, maxShortOctets), anyWord, subjectWord)
 	for _, p := range shortFields {
@@ -170,40 +173,36 @@ func (v *vector) add(value string, classes ...byte) string {
 
 // put adds a lexeme at a place in the document; it is dropped if the document is full.
 func (v *vector) put(class byte, word string, at int) {
-	key := v.journal + string(class) + word
-	list, ok := v.positions[key]
+	v.key = append(append(append(v.key[:0], v.journal...), class), word...)
+	i, ok := v.places[string(v.key)]
 	if !ok {
-		if v.size += len(key); v.size > maxVector {
+		if v.size += len(v.key); v.size > maxVector {
 			return
 		}
+		i = len(v.lexemes)
+		key := string(v.key)
+		v.places[key] = i
+		v.lexemes = append(v.lexemes, pgtype.TSVectorLexeme{Word: key})
 	}
-	if at <= maxPosition && len(list) < maxPositions {
-		more := 2
-		if len(list) == 0 {
-			more += 3 // their number, at an even place
-		}
-		if v.size += more; v.size <= maxVector {
-			list = append(list, pgtype.TSVectorPosition{Position: uint16(at), Weight: pgtype.TSVectorWeightD})
-		}
+	list := &v.lexemes[i].Positions
+	if at > maxPosition || len(*list) >= maxPositions {
+		return
 	}
-	v.positions[key] = list
-}
-
-// lexemes returns the document as Postgres gets it.
-func (v *vector) lexemes() pgtype.TSVector {
-	out := pgtype.TSVector{Lexemes: make([]pgtype.TSVectorLexeme, 0, len(v.positions)), Valid: true}
-	for lexeme, positions := range v.positions {
-		out.Lexemes = append(out.Lexemes, pgtype.TSVectorLexeme{Word: lexeme, Positions: positions})
+	more := 2
+	if len(*list) == 0 {
+		more += 3 // their number, at an even place
 	}
-	return out
+	if v.size += more; v.size <= maxVector {
+		*list = append(*list, pgtype.TSVectorPosition{Position: uint16(at), Weight: pgtype.TSVectorWeightD})
+	}
 }
 
 // words returns the words that are searched without naming a field.
 func (v *vector) words() []string {
 	var out []string
 	prefix := v.journal + string(anyWord)
-	for lexeme := range v.positions {
-		if word, ok := strings.CutPrefix(lexeme, prefix); ok {
+	for i := range v.lexemes {
+		if word, ok := strings.CutPrefix(v.lexemes[i].Word, prefix); ok {
 			out = append(out, word)
 		}
 	}
@@ -212,8 +211,8 @@ func (v *vector) words() []string {
 
 // shortWords calls fn with each word of the short fields and the class of its field.
 func (v *vector) shortWords(fn func(class byte, word string)) {
-	for lexeme := range v.positions {
-		if rest := lexeme[len(v.journal):]; slices.Contains(shortClasses, rest[:1]) {
+	for i := range v.lexemes {
+		if rest := v.lexemes[i].Word[len(v.journal):]; slices.Contains(shortClasses, rest[:1]) {
 			fn(rest[0], rest[1:])
 		}
 	}

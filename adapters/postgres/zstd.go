@@ -3,6 +3,7 @@ package postgres
 import (
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -30,16 +31,14 @@ const (
 	codecZstd = 1
 )
 
-// pack returns octets as they are stored, and how.
-func pack(octets []byte) (data []byte, codec int16) {
-	if len(octets) == 0 {
-		return []byte{}, codecNone // nil would be NULL
+// appendPacked appends octets as they are stored, and says how.
+func appendPacked(to, octets []byte) (data []byte, codec int16) {
+	begin := len(to)
+	to = packer.EncodeAll(octets, slices.Grow(to, len(octets)+64))
+	if len(to)-begin >= len(octets) {
+		return append(to[:begin], octets...), codecNone
 	}
-	data = packer.EncodeAll(octets, make([]byte, 0, len(octets)+64))
-	if len(data) >= len(octets) {
-		return octets, codecNone
-	}
-	return data, codecZstd
+	return to, codecZstd
 }
 
 // unpack returns the octets of what pack made of them. size is how many there must be.
