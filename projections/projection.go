@@ -70,8 +70,8 @@ type ReadModel[S Store] interface {
 type Task struct {
 	Name    string
 	Version int
-	// Patience is how long a backlog of more than a batch may wait while the journal grows: what
-	// is read first is kept first then. 0: it does not wait.
+	// Patience is how long a journal that grows and grows may wait: what is read first is kept
+	// first then. 0: it does not wait.
 	Patience time.Duration
 
 	CatchUp     func(ctx context.Context, gen Generation, journal events.JournalID) (more bool, err error)

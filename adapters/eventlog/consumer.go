@@ -247,12 +247,15 @@ func (c *Consumer) handler(ctx context.Context, s *lagSchema, task projections.T
 		if s.passOn(journal) {
 			return nil
 		}
-		if s.long == nil && time.Since(s.worked) > task.Patience { // not while it goes on
-			s.still(ctx, task.Patience)
+		if s.long == nil {
+			s.still(ctx, journal, task.Patience)
+		} else if task.Patience > 0 && s.again(journal) { // it grows and grows
+			s.long.hint(journal)
+			return nil
 		}
 		for range batchesInARow {
 			more, err := c.catchUp(ctx, s, task, gen, journal)
-			s.worked = time.Now()
+			s.worked(journal, more)
 			var stopped *StoppedError
 			if errors.As(err, &stopped) {
 				c.log.log.Error("projection stopped", slog.String("projection", task.Name),

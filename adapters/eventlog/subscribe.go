@@ -5,6 +5,7 @@ import (
 	stdsql "database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -24,6 +25,7 @@ const (
 	noSweep       = 100 * 365 * 24 * time.Hour
 	lagPage       = 100 // journals of one query
 	stillFor      = 300 * time.Millisecond
+	maxRecent     = 1000 // journals, before those of long ago are forgotten
 	retryFirst    = 100 * time.Millisecond
 	retryMost     = 5 * time.Second
 	journalKey    = "journal" // metadata of a message
@@ -57,9 +59,10 @@ SELECT journal_id, position FROM due ORDER BY journal_id LIMIT 100`
 type lagSchema struct {
 	projection  string
 	generation  int
-	part, parts int64         // journals with journal % parts = part
-	worked      time.Time     // last; of the handler alone
-	done        chan struct{} // closed when the subscriber is to end
+	part, parts int64                          // journals with journal % parts = part
+	recent      map[events.JournalID]time.Time // worked on within the last moment or so; of the handler alone
+	behind      map[events.JournalID]bool      // had more when they were worked on last; of the handler alone
+	done        chan struct{}                  // closed when the subscriber is to end
 	wake        chan struct{}
 	long        *lagSchema // nil: this is it
 	most        int        // journals that are taken at once
@@ -67,7 +70,8 @@ type lagSchema struct {
 	mu        sync.Mutex
 	queue     []events.JournalID // hinted, the first first
 	queued    map[events.JournalID]bool
-	hints     int                // ever
+	awaited   events.JournalID   // by still
+	hints     int                // of awaited, ever
 	taken     []events.JournalID // by the query that runs
 	page      int                // journals that the query returned
 	handled   int                // of these
@@ -88,7 +92,7 @@ func newLagSchema(projection string, generation int, part, parts int64) *lagSche
 		return &lagSchema{
 			projection: projection, generation: generation, part: part, parts: parts, most: most,
 			done: make(chan struct{}), wake: make(chan struct{}, 1),
-			queued: map[events.JournalID]bool{},
+			queued: map[events.JournalID]bool{}, recent: map[events.JournalID]time.Time{}, behind: map[events.JournalID]bool{},
 		}
 	}
 	s := lane(lagPage)
@@ -103,7 +107,9 @@ func (s *lagSchema) hint(j events.JournalID) {
 		return
 	}
 	s.mu.Lock()
-	s.hints++
+	if j == s.awaited {
+		s.hints++
+	}
 	if !s.queued[j] {
 		s.queued[j] = true
 		s.queue = append(s.queue, j)
@@ -143,11 +149,36 @@ func (s *lagSchema) rouse() {
 	}
 }
 
-// still waits until no hint has come for a moment, at most patience.
-func (s *lagSchema) still(ctx context.Context, patience time.Duration) {
+// worked notes that a batch of a journal is done, and whether there is more.
+func (s *lagSchema) worked(j events.JournalID, more bool) {
+	now := time.Now()
+	if len(s.recent) >= maxRecent {
+		maps.DeleteFunc(s.recent, func(_ events.JournalID, at time.Time) bool { return now.Sub(at) >= stillFor })
+	}
+	s.recent[j] = now
+	if more {
+		s.behind[j] = true
+	} else {
+		delete(s.behind, j)
+	}
+}
+
+// again reports whether a journal was worked on a moment ago.
+func (s *lagSchema) again(j events.JournalID) bool {
+	at, ok := s.recent[j]
+	return ok && time.Since(at) < stillFor
+}
+
+// still waits until a journal has had no hint for a moment, at most patience; not in the middle
+// of its backlog.
+func (s *lagSchema) still(ctx context.Context, j events.JournalID, patience time.Duration) {
+	if s.behind[j] {
+		return
+	}
 	count := func() int {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		s.awaited = j
 		return s.hints
 	}
 	for end := time.Now().Add(patience); time.Now().Before(end); {

@@ -35,8 +35,9 @@ type searchNames struct {
 	*postgres.AccountReader
 }
 
-// searchPatience lets the first seconds of a sync go to what lists show.
-const searchPatience = 8 * time.Second
+// searchPatience lets a sync go to what lists show, for half a minute at a time: much text at once
+// costs the index less than a little again and again.
+const searchPatience = 30 * time.Second
 
 func (s *system) searchTask() projections.Task {
 	task := projections.Bind(projections.Search(searchModel, s.contents), eventlog.NewReadModel(s.events, eventlog.ModelOptions[projections.SearchStore]{
