@@ -18,7 +18,7 @@ type Login struct {
 	CertSHA256 string // pinned certificate, 64 hex digits; "": by authority
 }
 
-// MailSource reaches IMAP servers. It never changes anything on them.
+// MailSource reaches IMAP servers. Reading changes nothing on them.
 type MailSource interface {
 	// Open connects and logs in. Its errors are *SourceError.
 	Open(ctx context.Context, login Login) (MailConn, error)
@@ -27,8 +27,8 @@ type MailSource interface {
 	Probe(ctx context.Context, login Login) Probe
 }
 
-// MailConn is one login on a server. It opens mailboxes with EXAMINE and fetches
-// with BODY.PEEK, so nothing is marked as seen. After a fault of the connection or of
+// MailConn is one login on a server. It reads mailboxes that it opens with EXAMINE and fetches
+// with BODY.PEEK, so nothing is marked as seen; Change alone changes anything. After a fault of the connection or of
 // an answer it connects again by itself and asks in smaller steps; an error is what
 // it could not heal. It is used by one goroutine at a time. Errors are *SourceError.
 type MailConn interface {
@@ -55,7 +55,10 @@ type MailConn interface {
 	// Truncated. What the server does not give, asked again and alone, is returned as
 	// missing, with an error too: without a note of it the next call ends at the same place.
 	Fetch(ctx context.Context, uids domain.UIDSet, maxSize int64, fn func(FetchedMessage) error) (missing []Missing, err error)
-	// Abilities returns what the server can do for somebody who waits for changes.
+	// Change changes messages of a mailbox. Nothing is changed if the mailbox has another UIDVALIDITY; messages that are not
+	// there are passed over. After an error nobody knows what was done: it is not tried again. Mailbox calls above need an Examine then.
+	Change(ctx context.Context, of MailboxChange) (Changed, error)
+	// Abilities returns what the server can do for somebody who waits for changes, or makes some.
 	Abilities() Abilities
 	// Idle waits until something moves in the mailbox examined last, until a value can be received from
 	// stop, or for a span, and reports whether something has moved since it was examined. The connection can be
@@ -65,10 +68,32 @@ type MailConn interface {
 	Close() error
 }
 
-// Abilities are what a server can do for somebody who waits for changes.
+// Abilities are what a server can do for somebody who waits for changes, or makes some.
 type Abilities struct {
 	Idle       bool // tells of changes in the open mailbox (RFC 2177)
 	ListStatus bool // gives the status of all mailboxes in one answer (RFC 5819)
+	Move       bool // in one step (RFC 6851)
+	UIDPlus    bool // takes away messages by UID, and none besides (RFC 4315)
+}
+
+// MailboxChange is what is to become of messages of one mailbox: flags first, then one of the last three.
+type MailboxChange struct {
+	Mailbox     domain.MailboxName
+	UIDValidity domain.UIDValidity
+	UIDs        domain.UIDSet
+	Add, Remove []domain.Flag
+	MoveTo      domain.MailboxName // "": they stay
+	CopyTo      domain.MailboxName // "": none is copied
+	Expunge     bool               // they, and no others, are taken away
+}
+
+// Changed is what has become of a MailboxChange.
+type Changed struct {
+	Refused string // by the server, in its words; "": it has done all that was asked
+	Another bool   // it is another mailbox by now, of which nothing was changed
+	// After a move, where the server tells: the UIDVALIDITY of the other mailbox, and the new UIDs by the old ones (COPYUID).
+	Validity domain.UIDValidity
+	UIDs     map[domain.UID]domain.UID
 }
 
 // Resumed is a mailbox that was opened again.

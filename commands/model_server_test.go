@@ -313,6 +313,10 @@ func (c *memConn) Fetch(ctx context.Context, uids domain.UIDSet, maxSize int64, 
 	return missing, err
 }
 
+func (c *memConn) Change(context.Context, MailboxChange) (Changed, error) {
+	return Changed{}, c.command("SELECT")
+}
+
 func (c *memConn) Abilities() Abilities { return Abilities{Idle: true, ListStatus: true} }
 
 func (c *memConn) Idle(context.Context, <-chan struct{}, time.Duration) (bool, error) {

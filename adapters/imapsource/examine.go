@@ -43,7 +43,7 @@ func (s *session) examine(name domain.MailboxName, wire string) (domain.MailboxS
 	return status, err
 }
 
-// open sends EXAMINE, never SELECT, which would take \Recent from others.
+// open sends EXAMINE, or SELECT to change something, which takes \Recent from others.
 func (s *session) open(name domain.MailboxName, examine command, take taker) (domain.MailboxStatus, error) {
 	s.opened, s.box = false, box{}
 	err := s.run(examine, take)

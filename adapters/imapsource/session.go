@@ -21,16 +21,17 @@ type session struct {
 	name     domain.MailboxName // that is open on it
 	opened   bool
 	box      box
-	moved    bool  // something in the open mailbox has moved since it was opened
-	switches int   // from one mailbox to another, that the server has told
-	listing  bool  // LIST and STATUS are answers to a command
-	stirred  bool  // something in another mailbox has moved since they were listed, by NOTIFY
-	notified bool  // it was asked for
-	enabled  bool  // QRESYNC is
-	refused  bool  // or will not be
-	noIdle   bool  // IDLE is offered and not had
-	unread   int   // answers that could not be read so far
-	doubt    error // the last of them
+	moved    bool   // something in the open mailbox has moved since it was opened
+	switches int    // from one mailbox to another, that the server has told
+	listing  bool   // LIST and STATUS are answers to a command
+	stirred  bool   // something in another mailbox has moved since they were listed, by NOTIFY
+	notified bool   // it was asked for
+	enabled  bool   // QRESYNC is
+	refused  bool   // or will not be
+	noIdle   bool   // IDLE is offered and not had
+	copied   string // the value of the last COPYUID
+	unread   int    // answers that could not be read so far
+	doubt    error  // the last of them
 }
 
 // box is what the answers about the open mailbox have said.
@@ -50,7 +51,7 @@ func (c capabilities) has(name string) bool {
 
 // has reports whether the server has an extension; IMAP4rev2 includes some.
 func (s *session) has(name string) bool {
-	included := []string{"ESEARCH", "IDLE", "LIST-EXTENDED", "LIST-STATUS", "SPECIAL-USE", "ENABLE", "NAMESPACE"}
+	included := []string{"ESEARCH", "IDLE", "LIST-EXTENDED", "LIST-STATUS", "SPECIAL-USE", "ENABLE", "NAMESPACE", "MOVE", "UIDPLUS", "UNSELECT"}
 	return s.caps.has(name) || s.caps.has("IMAP4rev2") && slices.Contains(included, name)
 }
 
@@ -145,6 +146,9 @@ type reply struct{ tag, text string }
 // outcome returns what a reply that ends a command says, nil for OK.
 func (s *session) outcome(r reply) error {
 	if word, _, _ := strings.Cut(r.text, " "); strings.EqualFold(word, "OK") {
+		if name, value := responseCode(r.text); name == "COPYUID" {
+			s.copied = value
+		}
 		return nil
 	}
 	return &refusedError{text: s.wire.told(r.text)}
@@ -201,20 +205,15 @@ func (s *session) data(a *answer, take taker) error {
 
 // status reads the code of an untagged OK (RFC 9051 section 7.1, RFC 7162 section 3.1.2).
 func (s *session) status(text string) {
-	_, code, found := strings.Cut(text, "[")
-	code, _, closed := strings.Cut(code, "]")
-	if !found || !closed {
-		return
-	}
-	name, value, _ := strings.Cut(code, " ")
+	name, value := responseCode(text)
 	number := func(bits int) uint64 {
 		n, err := strconv.ParseUint(strings.TrimSpace(value), 10, bits)
 		if err != nil {
-			s.box.odd = fmt.Errorf("%w: %s", errSyntax, words(code))
+			s.box.odd = fmt.Errorf("%w: %s %s", errSyntax, name, words(value))
 		}
 		return n
 	}
-	switch strings.ToUpper(name) {
+	switch name {
 	case "CLOSED": // what came until here was about the mailbox before (RFC 7162 section 3.2.11)
 		s.box = box{}
 		s.switches++
@@ -224,5 +223,18 @@ func (s *session) status(text string) {
 		s.box.UIDNext = domain.UID(number(32))
 	case "HIGHESTMODSEQ":
 		s.box.ModSeq = domain.ModSeq(number(64))
+	case "COPYUID": // before a MOVE ends (RFC 6851 section 4.3)
+		s.copied = value
 	}
+}
+
+// responseCode returns the response code in the text of an OK: its name in capitals, "" if there is none, and what follows.
+func responseCode(text string) (name, value string) {
+	_, code, found := strings.Cut(text, "[")
+	code, _, closed := strings.Cut(code, "]")
+	if !found || !closed {
+		return "", ""
+	}
+	name, value, _ = strings.Cut(code, " ")
+	return strings.ToUpper(name), value
 }
