@@ -45,6 +45,7 @@ type SyncState interface {
 	Exceptions(ctx context.Context, journal events.JournalID, mailbox domain.MailboxID) (truncated domain.UIDSet, quarantine []QuarantineRow, err error)
 	// Checks returns the last check of each mailbox of an account against the server.
 	Checks(ctx context.Context, journal events.JournalID, acc domain.AccountID) (map[domain.MailboxID]CoverageCheck, error)
+	ChangeState
 	// TouchedThreads returns up to limit threads that ThreadUpdated has still to tell
 	// of, lowest id first, as they are now, with ids after the given one.
 	TouchedThreads(ctx context.Context, journal events.JournalID, acc domain.AccountID, after domain.ThreadID, limit int) ([]events.ThreadUpdated, error)
@@ -177,6 +178,11 @@ type (
 		Account domain.AccountID
 		Threads []domain.ThreadID
 	}
+	// TriedChangesRow notes that changes are about to be made on the server, once more.
+	TriedChangesRow struct {
+		Account domain.AccountID
+		Changes []domain.ChangeID
+	}
 	// UserRow inserts a user, or sets all of one that is there. With a new user
 	// comes a new journal.
 	UserRow struct {
@@ -211,21 +217,22 @@ type (
 	CancelDeliveriesRow struct{ Webhook domain.WebhookID }
 )
 
-func (CheckpointRow) row()  {}
-func (QuarantineRow) row()  {}
-func (CoverageDueRow) row() {}
-func (SealedRow) row()      {}
-func (QueueRow) row()       {}
-func (DequeueRow) row()     {}
-func (ScheduleRow) row()    {}
-func (StalledRow) row()     {}
-func (TakeoverRow) row()    {}
-func (ToldThreadsRow) row() {}
-func (UserRow) row()        {}
-func (TokenRow) row()       {}
-func (TokenGoneRow) row()   {}
-func (SessionRow) row()     {}
-func (SessionGoneRow) row() {}
+func (CheckpointRow) row()   {}
+func (QuarantineRow) row()   {}
+func (CoverageDueRow) row()  {}
+func (SealedRow) row()       {}
+func (QueueRow) row()        {}
+func (DequeueRow) row()      {}
+func (ScheduleRow) row()     {}
+func (StalledRow) row()      {}
+func (TakeoverRow) row()     {}
+func (ToldThreadsRow) row()  {}
+func (TriedChangesRow) row() {}
+func (UserRow) row()         {}
+func (TokenRow) row()        {}
+func (TokenGoneRow) row()    {}
+func (SessionRow) row()      {}
+func (SessionGoneRow) row()  {}
 
 func (WebhookRow) row()          {}
 func (WebhookSecretRow) row()    {}

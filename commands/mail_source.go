@@ -58,7 +58,7 @@ type MailConn interface {
 	// Change changes messages of a mailbox. Nothing is changed if the mailbox has another UIDVALIDITY; messages that are not
 	// there are passed over. After an error nobody knows what was done: it is not tried again. Mailbox calls above need an Examine then.
 	Change(ctx context.Context, of MailboxChange) (Changed, error)
-	// Abilities returns what the server can do for somebody who waits for changes, or makes some.
+	// Abilities returns what the server can do for somebody who waits for changes.
 	Abilities() Abilities
 	// Idle waits until something moves in the mailbox examined last, until a value can be received from
 	// stop, or for a span, and reports whether something has moved since it was examined. The connection can be
@@ -68,12 +68,10 @@ type MailConn interface {
 	Close() error
 }
 
-// Abilities are what a server can do for somebody who waits for changes, or makes some.
+// Abilities are what a server can do for somebody who waits for changes.
 type Abilities struct {
 	Idle       bool // tells of changes in the open mailbox (RFC 2177)
 	ListStatus bool // gives the status of all mailboxes in one answer (RFC 5819)
-	Move       bool // in one step (RFC 6851)
-	UIDPlus    bool // takes away messages by UID, and none besides (RFC 4315)
 }
 
 // MailboxChange is what is to become of messages of one mailbox: flags first, then one of the last three.
@@ -83,7 +81,7 @@ type MailboxChange struct {
 	UIDs        domain.UIDSet
 	Add, Remove []domain.Flag
 	MoveTo      domain.MailboxName // "": they stay
-	CopyTo      domain.MailboxName // "": none is copied
+	CopyTo      domain.MailboxName // "": none is copied; only where Expunge can follow
 	Expunge     bool               // they, and no others, are taken away
 }
 
@@ -91,6 +89,7 @@ type MailboxChange struct {
 type Changed struct {
 	Refused string // by the server, in its words; "": it has done all that was asked
 	Another bool   // it is another mailbox by now, of which nothing was changed
+	NoMove  bool   // the server has no MOVE (RFC 6851): nothing was changed
 	// After a move, where the server tells: the UIDVALIDITY of the other mailbox, and the new UIDs by the old ones (COPYUID).
 	Validity domain.UIDValidity
 	UIDs     map[domain.UID]domain.UID

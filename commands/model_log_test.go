@@ -40,6 +40,7 @@ type memLog struct {
 	truncated  map[domain.MessageID]bool
 	checks     map[domain.MailboxID]CoverageCheck
 	raws       map[[32]byte]bool
+	pending    []PendingChange
 	parts      []events.UIDRun // of the mapping of a reset that goes on
 	rows       []Row           // of other kinds than those above
 	updates    int
@@ -235,6 +236,10 @@ func (l *memLog) apply(event events.Event, last bool) error {
 			return fmt.Errorf("%d messages are accounted for, not %+v", sum, e)
 		}
 		l.checks[e.Mailbox] = CoverageCheck{CoverageChecked: e, At: l.now()}
+	case events.ChangeRequested:
+		l.pending = append(l.pending, PendingChange{ChangeRequested: e})
+	case events.ChangeEnded:
+		l.pending = slices.DeleteFunc(l.pending, func(c PendingChange) bool { return c.Change == e.Change })
 	case events.SyncCompleted:
 		l.account.SyncedOnce, l.account.Failures = true, 0
 	case events.SyncFailed:
@@ -323,6 +328,12 @@ func (l *memLog) applyRow(row Row) {
 		for id, c := range l.checks {
 			c.Due = true
 			l.checks[id] = c
+		}
+	case TriedChangesRow:
+		for i, c := range l.pending {
+			if slices.Contains(r.Changes, c.Change) {
+				l.pending[i].Tries++
+			}
 		}
 	case ToldThreadsRow:
 		for _, t := range r.Threads {
@@ -416,6 +427,19 @@ func (l *memLog) Checks(context.Context, events.JournalID, domain.AccountID) (ma
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return maps.Clone(l.checks), nil
+}
+
+func (l *memLog) PendingChanges(context.Context, events.JournalID, domain.AccountID) ([]PendingChange, error) {
+	return slices.Clone(l.pending), nil
+}
+
+func (l *memLog) PlacesOf(_ context.Context, _ events.JournalID, _ domain.AccountID, of []events.ChangedMessage) (out []KnownAt, _ error) {
+	for at, k := range l.messages {
+		if slices.ContainsFunc(of, func(m events.ChangedMessage) bool { return m.ID == k.ID }) {
+			out = append(out, KnownAt{at.mailbox, k})
+		}
+	}
+	return out, nil
 }
 
 func (l *memLog) TouchedThreads(_ context.Context, _ events.JournalID, _ domain.AccountID, after domain.ThreadID, limit int) ([]events.ThreadUpdated, error) {

@@ -41,6 +41,7 @@ type memServer struct {
 	boxes     map[domain.MailboxName]*memBox
 	condstore bool
 	qresync   bool
+	noMove    bool
 	validity  domain.UIDValidity
 	number    int
 	failed    bool // it refused a command on one mailbox
@@ -313,8 +314,54 @@ func (c *memConn) Fetch(ctx context.Context, uids domain.UIDSet, maxSize int64, 
 	return missing, err
 }
 
-func (c *memConn) Change(context.Context, MailboxChange) (Changed, error) {
-	return Changed{}, c.command("SELECT")
+// Change is broken off before or after each of its steps if fail says so.
+func (c *memConn) Change(_ context.Context, of MailboxChange) (out Changed, err error) {
+	step := func(name string, do func(uid domain.UID, m *memMessage)) {
+		if err != nil {
+			return
+		}
+		if err = c.command(name); err != nil {
+			return
+		}
+		b := c.s.boxes[of.Mailbox]
+		for uid := range of.UIDs.All {
+			if m := b.messages[uid]; m != nil {
+				do(uid, m)
+				b.modSeq++
+				m.modSeq = b.modSeq
+			}
+		}
+		err = c.refuse(name + " done")
+	}
+	c.open, c.validity = of.Mailbox, 0
+	if err := c.command("SELECT"); err != nil {
+		return out, err
+	}
+	if c.s.boxes[of.Mailbox].validity != of.UIDValidity {
+		return Changed{Another: true}, nil
+	}
+	if of.MoveTo != "" && c.s.noMove {
+		return Changed{NoMove: true}, nil
+	}
+	if len(of.Add)+len(of.Remove) > 0 {
+		step("STORE", func(_ domain.UID, m *memMessage) {
+			m.flags = domain.Flags(slices.DeleteFunc(slices.Concat(m.flags, of.Add), func(f domain.Flag) bool { return slices.Contains(of.Remove, f) }))
+		})
+	}
+	if to := cmp.Or(of.MoveTo, of.CopyTo); to != "" {
+		out.Validity, out.UIDs = c.s.boxes[to].validity, map[domain.UID]domain.UID{}
+		step("MOVE", func(uid domain.UID, m *memMessage) {
+			moved := *m
+			out.UIDs[uid] = c.s.append(to, &moved)
+			if of.MoveTo != "" {
+				delete(c.s.boxes[of.Mailbox].messages, uid)
+			}
+		})
+	}
+	if of.Expunge {
+		step("EXPUNGE", func(uid domain.UID, _ *memMessage) { delete(c.s.boxes[of.Mailbox].messages, uid) })
+	}
+	return out, err
 }
 
 func (c *memConn) Abilities() Abilities { return Abilities{Idle: true, ListStatus: true} }

@@ -84,6 +84,8 @@ type accountRun struct {
 	looks      int                    // begun; 1 in the first
 	removed    []events.MailboxResult // of those gone that had messages
 	unselected []unselectedMailbox
+	asked      []*askedChange                     // in the order in which they were
+	foretold   []foretold                         // moves that were made for them
 	checks     map[domain.MailboxID]CoverageCheck // of the mailboxes, when the run began
 	missing    []string                           // warnings of the last list
 	warnings   []string
@@ -106,6 +108,9 @@ func (h *SyncAccountHandler) Handle(ctx context.Context, run Run, p *progress) e
 	}
 	defer func() { r.giveBack() }() // at last: the watch then asks whether the run goes on
 	err := noLogin
+	if failed := r.readAsked(ctx); failed != nil {
+		err = failed
+	}
 	if err == nil {
 		err = r.run(ctx, login)
 	}
@@ -117,6 +122,9 @@ func (h *SyncAccountHandler) Handle(ctx context.Context, run Run, p *progress) e
 	}
 	if uncovered := r.cover(ctx); uncovered != nil {
 		return uncovered
+	}
+	if unsaid := r.endAsked(ctx, err); unsaid != nil {
+		return unsaid
 	}
 	return r.recordEnd(ctx, err)
 }
@@ -155,7 +163,7 @@ func (r *accountRun) recordStart(ctx context.Context) error {
 	return nil
 }
 
-// run does the work: connect, list, observe, then what has changed.
+// run does the work: connect, make what was asked for, list, observe, then what has changed.
 func (r *accountRun) run(ctx context.Context, login Login) error {
 	conn, giveBack, err := r.connections.borrow(ctx, r.Account, login)
 	if err != nil {
@@ -164,6 +172,9 @@ func (r *accountRun) run(ctx context.Context, login Login) error {
 	r.conn, r.giveBack = touching{conn, r.progress}, giveBack
 	if r.checks, err = r.state.Checks(ctx, r.Journal, r.Account); err != nil {
 		return fmt.Errorf("last checks of account %d: %w", r.Account, err)
+	}
+	if err := r.makeAsked(ctx); err != nil {
+		return err
 	}
 	if err := r.list(ctx); err != nil {
 		return err

@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -103,7 +104,8 @@ func (r *accountRun) movesInto(ctx context.Context, m *mailboxRun, gone map[trac
 	if err := r.unarchived(ctx, m, arrived, gone); err != nil {
 		return err
 	}
-	pairs := pair(gone, arrived)
+	pairs := r.foretoldPairs(m, gone, arrived)
+	maps.Copy(pairs, pair(gone, arrived))
 	if len(pairs) == 0 {
 		return nil
 	}

@@ -28,6 +28,12 @@ func (t touching) Examine(ctx context.Context, name domain.MailboxName) (domain.
 	return t.MailConn.Examine(ctx, name)
 }
 
+// Change is MailConn.Change.
+func (t touching) Change(ctx context.Context, of MailboxChange) (Changed, error) {
+	defer t.touch()
+	return t.MailConn.Change(ctx, of)
+}
+
 // UIDs is MailConn.UIDs.
 func (t touching) UIDs(ctx context.Context, since time.Time) (domain.UIDSet, error) {
 	defer t.touch()

@@ -22,6 +22,8 @@ type (
 	TokenID int64
 	// WebhookID names a webhook.
 	WebhookID int64
+	// ChangeID names a change of messages that was asked for here.
+	ChangeID int64
 	// DeliveryID names one event, or test, for one webhook.
 	DeliveryID int64
 )
@@ -42,6 +44,7 @@ const (
 	IDToken   IDKind = "token"
 	IDUser    IDKind = "user"
 	IDWebhook IDKind = "webhook"
+	IDChange  IDKind = "change"
 )
 
 // Protocol numbers of RFC 9051 section 2.3.1 and RFC 7162.

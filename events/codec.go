@@ -33,6 +33,8 @@ var decoders = map[Type][]func(Unmarshal, []byte) (Event, error){
 	TypeMailboxFound:    {decode[MailboxFound], decode[MailboxFound]}, // 1 says nothing of the delimiter
 	TypeMailboxRemoved:  {decode[MailboxRemoved]},
 	TypeMailboxReset:    {decode[MailboxReset]},
+	TypeChangeRequested: {decode[ChangeRequested]},
+	TypeChangeEnded:     {decode[ChangeEnded]},
 	TypeGrantLost:       {decode[GrantLost]},
 	TypeGrantRestored:   {decode[GrantRestored]},
 	TypeCoverageChecked: {decode[CoverageChecked]},

@@ -31,6 +31,7 @@ const (
 	StreamToken   StreamKind = 7
 	StreamUser    StreamKind = 8
 	StreamModel   StreamKind = 9 // a projection
+	StreamChange  StreamKind = 10
 )
 
 // Stream is one thing whose facts belong together.

@@ -75,6 +75,10 @@ func examples() []Event {
 			Thread: 17, Account: 3, Messages: 2, Unseen: 1, Causes: []string{"email.received"}, IDs: []domain.MessageID{44},
 			Merged: []domain.ThreadID{18}, Latest: &LatestMessage{ID: 44, Subject: "Re: x", Sender: "ann@example.org", Date: at}, Backfill: true,
 		},
+		ChangeRequested{
+			Change: 7, Account: 3, Messages: []ChangedMessage{{ID: 42, Thread: 17}}, Add: flags, Remove: []domain.Flag{domain.FlagFlagged}, MoveTo: 5, Folder: "Größe",
+		},
+		ChangeEnded{Change: 7, Account: 3, Error: &SyncError{Code: CodeRefused, Message: "The mail server refused the change."}, Reply: "NO [NOPERM] x"},
 		MailboxFound{Account: 3, Mailbox: 5, Name: "Sent", Role: domain.RoleSent, Delimiter: "/", Selected: true, UIDValidity: 7},
 		MailboxRemoved{Account: 3, Mailbox: 5, Name: "Sent", Role: domain.RoleSent},
 		MailboxReset{
@@ -204,6 +208,7 @@ func TestStreams(t *testing.T) {
 		TypeMailboxRemoved: {StreamMailbox, 5}, TypeMailboxReset: {StreamMailbox, 5}, TypeTokenCreated: {StreamToken, 12},
 		TypeTokenChanged: {StreamToken, 12}, TypeTokenRevoked: {StreamToken, 12}, TypeLoggedIn: {StreamUser, 1}, TypeLoginFailed: {StreamUser, 1}, TypeUserAdded: {StreamUser, 1},
 		TypeUserChanged: {StreamUser, 1}, TypeUserDisabled: {StreamUser, 1}, TypeUserErased: {StreamUser, 1},
+		TypeChangeRequested: {StreamChange, 7}, TypeChangeEnded: {StreamChange, 7},
 		TypeCoverageChecked: {StreamMailbox, 5}, TypeGrantLost: {StreamAccount, 3}, TypeGrantRestored: {StreamAccount, 3}, TypeModelRebuilt: {StreamModel, 6}, TypeModelRolledBack: {StreamModel, 5},
 		TypeWebhookAdded: {StreamWebhook, 5}, TypeWebhookChanged: {StreamWebhook, 5}, TypeWebhookRemoved: {StreamWebhook, 5},
 		TypeWebhookSecretRotated: {StreamWebhook, 5}, TypeWebhookDisabled: {StreamWebhook, 5},
@@ -213,7 +218,7 @@ func TestStreams(t *testing.T) {
 		typ, _ := e.EventType()
 		got[typ] = e.EventStream()
 		account := domain.AccountID(0)
-		if slices.Contains([]StreamKind{StreamAccount, StreamSync, StreamMessage, StreamThread, StreamMailbox}, got[typ].Kind) {
+		if slices.Contains([]StreamKind{StreamAccount, StreamSync, StreamMessage, StreamThread, StreamMailbox, StreamChange}, got[typ].Kind) {
 			account = 3
 		}
 		if e.EventAccount() != account {

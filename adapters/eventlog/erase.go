@@ -61,6 +61,7 @@ WHERE s.journal_id = $1 AND b.journal_id = $1 AND b.mailbox_id = s.mailbox_id AN
 	eraseMerges    = `DELETE FROM state.thread_merges WHERE journal_id = $1 AND ($2::bigint = 0 OR account_id = $2)`
 	eraseTouched   = `DELETE FROM state.touched_threads WHERE journal_id = $1 AND ($2::bigint = 0 OR account_id = $2)`
 	eraseQueued    = `DELETE FROM state.sync_queue WHERE journal_id = $1 AND ($2::bigint = 0 OR account_id = $2)`
+	eraseChanges   = `DELETE FROM state.changes WHERE journal_id = $1 AND ($2::bigint = 0 OR account_id = $2)`
 	eraseWatches   = `DELETE FROM state.watches WHERE journal_id = $1 AND ($2::bigint = 0 OR account_id = $2)`
 )
 
@@ -187,7 +188,7 @@ func (l *Log) eraseState(ctx context.Context, e erasure) error {
 		b := &pgx.Batch{}
 		for _, q := range []string{
 			eraseKnown, eraseQuarantine, eraseCoverage, eraseMailboxes, eraseThreads, eraseMerges, eraseTouched, eraseQueued,
-			eraseWatches,
+			eraseWatches, eraseChanges,
 		} {
 			b.Queue(q, e.Journal, e.Account)
 		}

@@ -35,6 +35,7 @@ var sequences = map[domain.IDKind]string{
 	domain.IDToken:   "state.token_ids",
 	domain.IDUser:    "state.user_ids",
 	domain.IDWebhook: "state.webhook_ids",
+	domain.IDChange:  "state.change_ids",
 }
 
 const nextIDs = `SELECT nextval($1::text::regclass) FROM generate_series(1, $2::bigint)`

@@ -59,6 +59,7 @@ var recorded = map[domain.IDKind]events.StreamKind{
 	domain.IDToken:   events.StreamToken,
 	domain.IDUser:    events.StreamUser,
 	domain.IDWebhook: events.StreamWebhook,
+	domain.IDChange:  events.StreamChange,
 }
 
 // kinds returns the kinds of ids in one order.

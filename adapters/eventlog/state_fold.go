@@ -70,6 +70,10 @@ func (fx *effects) fold(pos events.Position, event events.Event) {
 		fx.mailboxes.reset(e)
 	case events.CoverageChecked:
 		fx.coverage.checked(pos, e)
+	case events.ChangeRequested:
+		fx.queue(insertChange, int64(e.Account), int64(e.Change), int64(pos))
+	case events.ChangeEnded:
+		fx.queue(deleteChange, int64(e.Account), int64(e.Change))
 	default:
 		fx.foldAccount(pos, event)
 	}

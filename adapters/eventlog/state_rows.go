@@ -23,6 +23,7 @@ type rowSet struct {
 	stalled     []commands.StalledRow
 	takeovers   []commands.TakeoverRow
 	told        []commands.ToldThreadsRow
+	tried       []commands.TriedChangesRow
 	users       []commands.UserRow
 	tokens      []commands.TokenRow
 	tokensGone  []commands.TokenGoneRow
@@ -58,6 +59,8 @@ func rowsByType(rows []commands.Row) (s rowSet) {
 			s.takeovers = append(s.takeovers, r)
 		case commands.ToldThreadsRow:
 			s.told = append(s.told, r)
+		case commands.TriedChangesRow:
+			s.tried = append(s.tried, r)
 		case commands.UserRow:
 			s.users = append(s.users, r)
 		case commands.TokenRow:
@@ -102,6 +105,7 @@ func queueRows(b *pgx.Batch, scope commands.Scope, at time.Time, rows []commands
 	w.stall(s.stalled)
 	w.takeOver(s.takeovers)
 	w.told(s.told)
+	w.tried(s.tried)
 	w.users(s.users)
 	w.dropTokens(s.tokensGone)
 	w.tokens(s.tokens)

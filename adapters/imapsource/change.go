@@ -47,8 +47,15 @@ func (s *session) change(of commands.MailboxChange, wireName func(domain.Mailbox
 	if err != nil {
 		return refusedOr(out, err)
 	}
-	if status.UIDValidity != of.UIDValidity {
+	switch {
+	case status.UIDValidity != of.UIDValidity:
 		out.Another = true
+		return out, nil
+	case of.MoveTo != "" && !s.has("MOVE"):
+		out.NoMove = true
+		return out, nil
+	case (of.CopyTo != "" || of.Expunge) && !s.has("UIDPLUS"): // a plain EXPUNGE takes what others have marked, too
+		out.Refused = "It has neither MOVE nor UIDPLUS."
 		return out, nil
 	}
 	uids := of.UIDs.String()
@@ -81,9 +88,6 @@ func (s *session) place(of commands.MailboxChange, uids string, wireName func(do
 	case of.CopyTo != "":
 		return s.run(command{"UID COPY " + uids}.arg(wireName(of.CopyTo)), s.ignore)
 	case of.Expunge:
-		if !s.has("UIDPLUS") { // a plain EXPUNGE takes what others have marked, too
-			return &refusedError{text: "no UIDPLUS"}
-		}
 		if err := s.store(uids, "+", []domain.Flag{domain.FlagDeleted}); err != nil {
 			return err
 		}

@@ -9,15 +9,12 @@ import (
 	"github.com/imap2api/imap2api/commands"
 )
 
-// Abilities returns what the server can do for somebody who waits for changes, or makes some.
+// Abilities returns what the server can do for somebody who waits for changes.
 func (c *Conn) Abilities() commands.Abilities {
 	if c.sess == nil {
 		return commands.Abilities{}
 	}
-	return commands.Abilities{
-		Idle: c.sess.has("IDLE") && !c.sess.noIdle, ListStatus: c.sess.has("LIST-STATUS"),
-		Move: c.sess.has("MOVE"), UIDPlus: c.sess.has("UIDPLUS"),
-	}
+	return commands.Abilities{Idle: c.sess.has("IDLE") && !c.sess.noIdle, ListStatus: c.sess.has("LIST-STATUS")}
 }
 
 // Idle waits until something moves in the mailbox examined last, until a value can be received from

@@ -34,6 +34,10 @@ func dataOf(e events.Event, base string) any {
 		return deletedData{e.ID, e.Account, e.Folder, bracketed(e.MsgID), e.Thread.String(), e.Reason}
 	case events.ThreadUpdated:
 		return threadOf(e, base)
+	case events.ChangeRequested:
+		return changeRequestedOf(e)
+	case events.ChangeEnded:
+		return changeEndedOf(e)
 	case events.MailboxFound:
 		return folderOf(e.Account, e.Name, e.Role)
 	case events.MailboxRemoved:
@@ -202,6 +206,27 @@ func threadOf(e events.ThreadUpdated, base string) threadData {
 		url := link(base, "emails/", int64(l.ID), "/thread/")
 		out.URL = &url
 		out.Latest = &latestData{l.ID, l.Subject, l.Sender, Stamp(l.Date)}
+	}
+	return out
+}
+
+func changeRequestedOf(e events.ChangeRequested) changeRequestedData {
+	out := changeRequestedData{
+		ID: e.Change, Account: e.Account, EmailIDs: make([]domain.MessageID, len(e.Messages)), Added: orEmpty(e.Add), Removed: orEmpty(e.Remove),
+	}
+	for i, m := range e.Messages {
+		out.EmailIDs[i] = m.ID
+	}
+	if e.MoveTo != 0 {
+		out.To = &e.Folder
+	}
+	return out
+}
+
+func changeEndedOf(e events.ChangeEnded) changeEndedData {
+	out := changeEndedData{e.Change, e.Account, "done", e.Error, e.Reply}
+	if e.Error != nil {
+		out.Status = "rejected"
 	}
 	return out
 }

@@ -74,8 +74,12 @@ var (
 			ID: 44, Subject: "Re: Your order 2291", Sender: "ann@example.org", Date: at("2025-03-04T10:05:00Z"),
 		},
 	}, exampleBase)
-	exampleFolder = folderOf(3, "Sent", domain.RoleSent)
-	exampleReset  = resetData{Account: 3, Folder: "INBOX", OldUIDValidity: 1699999999, UIDValidity: 1741080000, Kept: 1200, Received: 4}
+	exampleChangeRequested = dataOf(events.ChangeRequested{
+		Change: 7, Account: 3, Messages: []events.ChangedMessage{{ID: 42, Thread: 17}}, Add: []domain.Flag{domain.FlagSeen}, MoveTo: 4, Folder: "Archive",
+	}, exampleBase)
+	exampleChangeEnded = dataOf(events.ChangeEnded{Change: 7, Account: 3}, exampleBase)
+	exampleFolder      = folderOf(3, "Sent", domain.RoleSent)
+	exampleReset       = resetData{Account: 3, Folder: "INBOX", OldUIDValidity: 1699999999, UIDValidity: 1741080000, Kept: 1200, Received: 4}
 )
 
 var exampleFilter = events.WebhookFilter{

@@ -79,6 +79,12 @@ func samples() []events.Event {
 			LastError: &events.SyncError{Code: "timeout", Message: "No answer."},
 		},
 		events.AccountExported{Account: 3, Name: "Office", Format: "jsonl"},
+		events.ChangeRequested{
+			Change: 7, Account: 3, Messages: []events.ChangedMessage{{ID: 42, Thread: 17}, {ID: 43, Thread: 17}}, Remove: []domain.Flag{`\Seen`}, MoveTo: 2, Folder: "Clients, EU",
+		},
+		events.ChangeEnded{
+			Change: 7, Account: 3, Error: &events.SyncError{Code: events.CodeRefused, Message: "The mail server refused the change."}, Reply: "NO [NOPERM] read-only",
+		},
 	}
 }
 

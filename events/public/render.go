@@ -78,7 +78,7 @@ func Render(rec events.Recorded, base string) []byte {
 var streamKinds = map[events.StreamKind]string{
 	events.StreamMessage: "email", events.StreamThread: "thread", events.StreamMailbox: "folder",
 	events.StreamAccount: "imap_server", events.StreamSync: "sync", events.StreamWebhook: "webhook",
-	events.StreamToken: "token", events.StreamUser: "user", events.StreamModel: "projection",
+	events.StreamToken: "token", events.StreamUser: "user", events.StreamModel: "projection", events.StreamChange: "change",
 }
 
 func resourceOf(s events.Stream) resourceJSON {

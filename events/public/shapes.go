@@ -122,6 +122,21 @@ type (
 		Sender  string           `json:"sender"`
 		Date    Timestamp        `json:"date"`
 	}
+	changeRequestedData struct {
+		ID       domain.ChangeID     `json:"id"`
+		Account  domain.AccountID    `json:"imap_server"`
+		EmailIDs []domain.MessageID  `json:"email_ids"`
+		Added    []domain.Flag       `json:"added"`
+		Removed  []domain.Flag       `json:"removed"`
+		To       *domain.MailboxName `json:"to_folder"`
+	}
+	changeEndedData struct {
+		ID      domain.ChangeID   `json:"id"`
+		Account domain.AccountID  `json:"imap_server"`
+		Status  string            `json:"status"`
+		Error   *events.SyncError `json:"error"`
+		Reply   string            `json:"server_reply"`
+	}
 	folderData struct {
 		Account    domain.AccountID   `json:"imap_server"`
 		Folder     domain.MailboxName `json:"folder"`

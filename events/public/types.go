@@ -40,6 +40,8 @@ var kinds = []kind{
 	{"email.moved", events.TypeMessageMoved, Mail, true, "An email was recognised in another folder.", exampleMoved},
 	{"email.deleted", events.TypeMessageExpunged, Mail, true, "An email vanished from the server.", exampleDeleted},
 	{"thread.updated", events.TypeThreadUpdated, Mail, true, "Emails of a thread were added, removed or changed.", exampleThread},
+	{"change.requested", events.TypeChangeRequested, Mail, false, "Somebody wants emails changed on the mail server.", exampleChangeRequested},
+	{"change.ended", events.TypeChangeEnded, Mail, false, "A change was made on the mail server, or is given up.", exampleChangeEnded},
 	{"folder.found", events.TypeMailboxFound, Mail, false, "A folder appeared.", exampleFolder},
 	{"folder.removed", events.TypeMailboxRemoved, Mail, false, "A folder vanished.", exampleFolder},
 	{"folder.reset", events.TypeMailboxReset, Mail, false, "A folder got a new UIDVALIDITY.", exampleReset},
