@@ -2,6 +2,7 @@ package projections
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -61,41 +62,40 @@ type SearchStore interface {
 	Store
 	// Journal returns the journal the store is of.
 	Journal() events.JournalID
-	// Index takes the text of a new document, which Save writes. It keeps nothing of c.
-	Index(doc Document, c *domain.Content)
-	// Save writes what Index has taken in place of earlier documents with the same ids,
+	// Index takes the text of a new document, which Take or Save write. It keeps nothing of c,
+	// and reports whether it has taken enough for Take.
+	Index(doc Document, c *domain.Content) (enough bool)
+	// Take returns what writes what Index has taken until now. It may run beside Index, but not
+	// beside another of its kind, nor Save.
+	Take() (write func(ctx context.Context) error)
+	// Save writes what Index has taken since in place of earlier documents with the same ids,
 	// then the changes of other documents, and deletes those that are gone. An id that is
 	// not there is no error.
 	Save(ctx context.Context, changes []DocumentChange, gone []domain.MessageID) error
 }
 
-// maxIndexed is how much text, in octets, a store holds before it is saved.
-const maxIndexed = 8 << 20
-
-// applySearch folds the batch, then reads the text of what is new and left.
+// applySearch folds the batch, then reads the text of what is new and left. Reading goes on while what
+// was read is written.
 func applySearch(ctx context.Context, store SearchStore, texts TextReader, batch []events.Recorded) error {
 	fold := searchFold{documents: map[domain.MessageID]*fetched{}, changes: map[domain.MessageID]*DocumentChange{}}
 	for _, rec := range batch {
 		fold.evolve(rec.Event)
 	}
 	bySum, sums := fold.added()
-	octets := 0
+	w := searchWriter{store: store}
 	err := texts.Texts(ctx, store.Journal(), sums, func(sum [32]byte, c *domain.Content) error {
 		for _, d := range bySum[sum] {
 			summary := events.Summarise(c, d.InternalDate) // as this parser reads it
 			d.Date, d.HasAttachments = summary.Date, summary.HasAttachments
-			store.Index(d.Document, c)
-			octets += len(c.Text)
+			if err := w.index(ctx, d.Document, c); err != nil {
+				return err
+			}
 		}
 		delete(bySum, sum)
-		if octets < maxIndexed {
-			return nil
-		}
-		octets = 0
-		return store.Save(ctx, nil, nil)
+		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("read %d texts: %w", len(sums), err)
+	if err = errors.Join(err, w.wait()); err != nil {
+		return fmt.Errorf("index %d texts: %w", len(sums), err)
 	}
 	for _, sum := range sums {
 		for _, d := range bySum[[32]byte(sum)] {
@@ -107,6 +107,35 @@ func applySearch(ctx context.Context, store SearchStore, texts TextReader, batch
 		return fmt.Errorf("save documents: %w", err)
 	}
 	return nil
+}
+
+// searchWriter writes one part of documents while the next is indexed.
+type searchWriter struct {
+	store   SearchStore
+	written chan error // of the part that is being written; nil without one
+}
+
+func (w *searchWriter) index(ctx context.Context, d Document, c *domain.Content) error {
+	if !w.store.Index(d, c) {
+		return nil
+	}
+	if err := w.wait(); err != nil {
+		return err
+	}
+	write, written := w.store.Take(), make(chan error, 1)
+	w.written = written
+	go func() { written <- write(ctx) }()
+	return nil
+}
+
+// wait waits until no part is being written.
+func (w *searchWriter) wait() error {
+	if w.written == nil {
+		return nil
+	}
+	err := <-w.written
+	w.written = nil
+	return err
 }
 
 // fetched is a document that a batch brought.

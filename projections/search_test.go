@@ -29,6 +29,7 @@ type searchRows struct {
 	texts     map[[32]byte]*domain.Content
 	sums      int // asked for
 	err       error
+	refused   error // what Take's write returns
 }
 
 func newSearchRows(texts map[[32]byte]*domain.Content) *searchRows {
@@ -65,8 +66,20 @@ func (s *searchRows) EraseAccount(_ context.Context, acc domain.AccountID) error
 
 func (s *searchRows) Journal() events.JournalID { return 1 }
 
-func (s *searchRows) Index(doc Document, c *domain.Content) {
+func (s *searchRows) Index(doc Document, c *domain.Content) bool {
 	s.taken = append(s.taken, indexed{doc, c.Subject, c.Text})
+	return len(s.taken) == 3
+}
+
+func (s *searchRows) Take() func(context.Context) error {
+	taken := s.taken
+	s.taken = nil
+	return func(context.Context) error {
+		for _, d := range taken {
+			s.documents[d.ID] = d
+		}
+		return s.refused
+	}
 }
 
 func (s *searchRows) Save(_ context.Context, changes []DocumentChange, gone []domain.MessageID) error {
@@ -238,7 +251,29 @@ type contentStore struct {
 	content *domain.Content
 }
 
-func (s *contentStore) Index(doc Document, c *domain.Content) { s.doc, s.content = doc, c }
+func (s *contentStore) Index(doc Document, c *domain.Content) bool {
+	s.doc, s.content = doc, c
+	return false
+}
+
+// A part that cannot be written fails its batch, whichever part it is.
+func TestSearchWriteFails(t *testing.T) {
+	t.Parallel()
+	for _, messages := range []int{3, 4, 7} {
+		texts := map[[32]byte]*domain.Content{}
+		var batch []events.Recorded
+		for id := range domain.MessageID(messages) {
+			sum := [32]byte{byte(id)}
+			texts[sum] = &domain.Content{Text: "text"}
+			batch = append(batch, events.Recorded{Event: events.MessageFetched{Message: events.Message{ID: id + 1}, SHA256: sum[:]}})
+		}
+		s := newSearchRows(texts)
+		s.refused = errors.New("no connection")
+		if err := Search("search", s).Apply(t.Context(), s, batch); !errors.Is(err, s.refused) {
+			t.Errorf("%d messages: got error %v", messages, err)
+		}
+	}
+}
 
 // A batch whose texts cannot be read is not saved.
 func TestSearchTextsFail(t *testing.T) {

@@ -47,14 +47,23 @@ func (e *Engine) Store(journal events.JournalID, place func(context.Context) (Pl
 // Journal returns the journal the store is of.
 func (s *Store) Journal() events.JournalID { return s.journal }
 
-// Index takes the text of a new document, which Save writes. It keeps nothing of c.
-func (s *Store) Index(doc projections.Document, c *domain.Content) {
+// Index takes the text of a new document, which Take or Save write, and reports whether more than
+// one request is full. It keeps nothing of c.
+func (s *Store) Index(doc projections.Document, c *domain.Content) (enough bool) {
 	text, err := s.engine.encode(s.journal, doc, c)
 	if err != nil {
 		s.err = errors.Join(s.err, err)
-		return
+		return false
 	}
 	s.batches = appendTo(s.batches, text)
+	return len(s.batches) > 1
+}
+
+// Take returns what writes what Index has taken. It returns when all of it can be found.
+func (s *Store) Take() (write func(ctx context.Context) error) {
+	taken := *s
+	s.batches, s.err = nil, nil
+	return func(ctx context.Context) error { return taken.Save(ctx, nil, nil) }
 }
 
 // appendTo adds a document to the last batch, or to a new one if that is full.

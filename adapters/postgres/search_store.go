@@ -23,9 +23,13 @@ type SearchStore struct {
 	journal events.JournalID
 	vector  *vector
 	rows    documentColumns
-	sampled map[string]int64    // what Save adds to frequency
-	short   map[shortWord]int64 // what Save adds to short_word
+	octets  int                 // of words in rows
+	sampled map[string]int64    // what is to be added to frequency
+	short   map[shortWord]int64 // what is to be added to short_word
 }
+
+// takeOctets of words are written while the next are cut.
+const takeOctets = 1 << 20
 
 // shortWord is a word of a short field.
 type shortWord struct {
@@ -56,8 +60,9 @@ type documentColumns struct {
 // arrays apart. No word has a control character.
 const partBreak = "\x1f"
 
-// Index takes the text of a new document, which Save writes.
-func (s *SearchStore) Index(doc projections.Document, c *domain.Content) {
+// Index takes the text of a new document, which Take or Save write, and reports whether that is
+// enough for Take.
+func (s *SearchStore) Index(doc projections.Document, c *domain.Content) (enough bool) {
 	parts := s.vector.document(c)
 	r := &s.rows
 	r.id, r.account, r.size = append(r.id, int64(doc.ID)), append(r.account, int64(doc.Account)), append(r.size, doc.Size)
@@ -82,6 +87,8 @@ func (s *SearchStore) Index(doc projections.Document, c *domain.Content) {
 			s.sampled[word]++
 		}
 	}
+	s.octets += s.vector.size
+	return s.octets >= takeOctets
 }
 
 const (
@@ -153,11 +160,28 @@ const sampleOf = 16
 
 func isSampled(id domain.MessageID) bool { return id%sampleOf == 0 }
 
+// Take returns what writes what Index has taken.
+func (s *SearchStore) Take() (write func(ctx context.Context) error) {
+	b, n := s.queue(nil), len(s.rows.id)
+	s.forget()
+	return func(ctx context.Context) error { return s.send(ctx, b, n) }
+}
+
 // Save writes what Index has taken, in place of documents with the same ids, then the
 // changes of others, and deletes those that are gone.
 func (s *SearchStore) Save(ctx context.Context, changes []projections.DocumentChange, gone []domain.MessageID) error {
-	var b pgx.Batch
-	removed := s.rows.id
+	b, n := s.queue(gone), len(s.rows.id)+len(gone)
+	if len(changes) > 0 {
+		b.Queue(changeDocuments, changeColumns(s.journal, changes))
+	}
+	s.forget()
+	return s.send(ctx, b, n)
+}
+
+// queue queues what writes the documents that were taken.
+func (s *SearchStore) queue(gone []domain.MessageID) *pgx.Batch {
+	b := &pgx.Batch{}
+	removed := slices.Clone(s.rows.id)
 	for _, id := range gone {
 		removed = append(removed, int64(id))
 	}
@@ -171,16 +195,20 @@ func (s *SearchStore) Save(ctx context.Context, changes []projections.DocumentCh
 		words := slices.Sorted(maps.Keys(s.sampled)) // one order: two writers do not wait for each other in a ring
 		b.Queue(saveFrequencies, s.journal, words, column(words, func(w string) int64 { return s.sampled[w] }))
 	}
-	s.queueShortWords(&b)
-	if len(changes) > 0 {
-		b.Queue(changeDocuments, changeColumns(s.journal, changes))
-	}
-	s.rows, s.sampled = documentColumns{}, map[string]int64{}
+	s.queueShortWords(b)
+	return b
+}
+
+func (s *SearchStore) forget() {
+	s.rows, s.octets, s.sampled, s.short = documentColumns{}, 0, map[string]int64{}, map[shortWord]int64{}
+}
+
+func (s *SearchStore) send(ctx context.Context, b *pgx.Batch, documents int) error {
 	if b.Len() == 0 {
 		return nil
 	}
-	if err := s.tx.SendBatch(ctx, &b).Close(); err != nil {
-		return fmt.Errorf("save %d documents: %w", len(removed), translate(err))
+	if err := s.tx.SendBatch(ctx, b).Close(); err != nil {
+		return fmt.Errorf("save %d documents: %w", documents, translate(err))
 	}
 	return nil
 }
@@ -196,7 +224,6 @@ func (s *SearchStore) queueShortWords(b *pgx.Batch) {
 	b.Queue(saveShortWords, s.journal,
 		column(list, func(w shortWord) string { return string(w.class) }), column(list, func(w shortWord) string { return w.word }),
 		column(list, func(w shortWord) int64 { return s.short[w] }), column(list, s.vector.pieces))
-	s.short = map[shortWord]int64{}
 }
 
 // counted is the beginning of the lexemes that frequency counts.
