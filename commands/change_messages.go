@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -21,9 +20,6 @@ type ChangeMessages struct {
 	MoveTo      domain.MailboxName // "": they stay where they are
 	Wait        time.Duration      // for the server
 }
-
-// ErrReadOnly says that the user has not allowed that anything is changed on the server of an account.
-var ErrReadOnly = errors.New("changes are not allowed")
 
 // ChangeError says that a change is given up, for good.
 type ChangeError struct{ events.ChangeEnded }
@@ -54,7 +50,7 @@ func NewChangeMessages(journal Journal, state SyncState, outcomes ChangeOutcomes
 }
 
 // Handle records what is wanted and waits until a run has made it and seen it on the server. It returns the position of the last
-// event of it; ErrReadOnly; domain.ErrNotFound for an account or mailbox that is not there; a *ChangeError; or
+// event of it; domain.ErrReadOnly; domain.ErrNotFound for an account or mailbox that is not there; a *ChangeError; or
 // domain.ErrUnavailable if the server has not done it in time: it may do so later.
 func (h *ChangeMessagesHandler) Handle(ctx context.Context, cmd ChangeMessages) (events.Position, error) {
 	var to domain.Mailbox
@@ -97,7 +93,7 @@ func (h *ChangeMessagesHandler) request(ctx context.Context, cmd ChangeMessages,
 			return Decision{}, domain.ErrNotFound
 		}
 		if !s.Account.Settings.AllowChanges {
-			return Decision{}, ErrReadOnly
+			return Decision{}, domain.ErrReadOnly
 		}
 		return d, nil
 	})

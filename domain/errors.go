@@ -12,6 +12,8 @@ var (
 	ErrConflict = errors.New("conflict")
 	// ErrUnavailable: something that is needed is away for now.
 	ErrUnavailable = errors.New("unavailable")
+	// ErrReadOnly: the user has not allowed that anything is changed on the server of an account.
+	ErrReadOnly = errors.New("read-only")
 	// ErrStale: the version that the caller named is not the present one.
 	ErrStale = errors.New("stale version")
 )

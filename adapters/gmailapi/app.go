@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/imap2api/imap2api/commands"
 	"github.com/imap2api/imap2api/domain"
+	"github.com/imap2api/imap2api/events"
 	"github.com/imap2api/imap2api/queries"
 )
 
@@ -21,6 +23,11 @@ type App struct {
 	GetEntries   func(context.Context, queries.GetEntries) ([]queries.Entry, error)
 	GetSources   func(context.Context, queries.GetSources) ([]queries.Source, error)
 	GetHistory   func(context.Context, queries.GetHistory) (queries.History, error)
+
+	PlanChanges    func(context.Context, queries.PlanChanges) ([]queries.Plan, error)
+	ChangeMessages func(context.Context, commands.ChangeMessages) (events.Position, error)
+	// WaitFor blocks until the read models contain a position, or for a while.
+	WaitFor func(ctx context.Context, journal events.JournalID, pos events.Position)
 }
 
 // Request is a request that was let in.
@@ -31,6 +38,7 @@ type Request struct {
 	Header http.Header
 	Body   func() ([]byte, error) // an error is to be returned as it is
 	Who    queries.Principal      // the zero Principal where no token is needed
+	Meta   events.Meta            // what commits say of themselves
 	Origin string                 // scheme, host and path prefix of absolute links, without a final slash
 	// Part answers a request that is a part of this one, as if it had come alone.
 	Part func(*http.Request) *http.Response

@@ -112,8 +112,11 @@ func pathID[N ~int64](c *call, name string) (N, error) {
 
 func historyID(pos events.Position) string { return strconv.FormatInt(int64(pos), 10) }
 
-// answer encodes what a method has returned.
+// answer encodes what a method has returned, nil for nothing.
 func (c *call) answer(m *method, body any) (Answer, error) {
+	if body == nil {
+		return Answer{Status: http.StatusNoContent}, nil
+	}
 	out, err := encode(body)
 	if err != nil {
 		return Answer{}, err

@@ -25,8 +25,15 @@ func supported() []method {
 		{"messages.list", http.MethodGet, "messages", "ListMessagesResponse", (*Handler).listMessages},
 		{"messages.get", http.MethodGet, "messages/{id}", "Message", (*Handler).getMessage},
 		{"messages.attachments.get", http.MethodGet, "messages/{messageId}/attachments/{id}", "MessagePartBody", (*Handler).getAttachment},
+		{"messages.batchModify", http.MethodPost, "messages/batchModify", "", (*Handler).batchModify},
+		{"messages.modify", http.MethodPost, "messages/{id}/modify", "Message", (*Handler).modifyMessage},
+		{"messages.trash", http.MethodPost, "messages/{id}/trash", "Message", (*Handler).trashMessage},
+		{"messages.untrash", http.MethodPost, "messages/{id}/untrash", "Message", (*Handler).untrashMessage},
 		{"threads.list", http.MethodGet, "threads", "ListThreadsResponse", (*Handler).listThreads},
 		{"threads.get", http.MethodGet, "threads/{id}", "Thread", (*Handler).getThread},
+		{"threads.modify", http.MethodPost, "threads/{id}/modify", "Thread", (*Handler).modifyThread},
+		{"threads.trash", http.MethodPost, "threads/{id}/trash", "Thread", (*Handler).trashThread},
+		{"threads.untrash", http.MethodPost, "threads/{id}/untrash", "Thread", (*Handler).untrashThread},
 		{"history.list", http.MethodGet, "history", "ListHistoryResponse", (*Handler).listHistory},
 	}
 }

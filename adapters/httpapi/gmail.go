@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/imap2api/imap2api/events"
 	"github.com/imap2api/imap2api/queries"
 )
 
@@ -31,6 +32,7 @@ type GmailRequest struct {
 	Header http.Header
 	Body   func() ([]byte, error) // its error is to be returned
 	Who    queries.Principal      // the zero Principal where no token is needed
+	Meta   events.Meta            // what commits say of themselves
 	Origin string                 // scheme, host and path prefix of absolute links, without a final slash
 	// Part answers a request that is a part of this one, as if it had come alone.
 	Part func(*http.Request) *http.Response
@@ -99,7 +101,7 @@ func (a *api) serveGmail(r *request) (response, error) {
 		}
 	}
 	answer, err := a.app.Gmail.Serve(r.Context(), GmailRequest{
-		Method: r.Method, Path: r.URL.Path, Query: r.values(), Header: r.Header, Who: r.who, Origin: r.origin,
+		Method: r.Method, Path: r.URL.Path, Query: r.values(), Header: r.Header, Who: r.who, Meta: r.meta(), Origin: r.origin,
 		Body: func() ([]byte, error) { return a.readBody(r) },
 		Part: func(part *http.Request) *http.Response { return a.part(r, part) },
 	})

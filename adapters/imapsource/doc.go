@@ -1,5 +1,5 @@
 // Package imapsource reads an IMAP server: it lists mailboxes, opens them with
-// EXAMINE and fetches with BODY.PEEK, so that nothing on the server changes.
+// EXAMINE and fetches with BODY.PEEK, so that nothing on the server changes; Change alone, which somebody has asked for, opens with SELECT.
 // It decides nothing: what a difference to the log means is the business of
 // commands.
 //

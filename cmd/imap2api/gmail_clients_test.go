@@ -80,16 +80,73 @@ func startGmailClient(t *testing.T, name string, env, argv []string) *gmailClien
 }
 
 // sync lets the program sync once.
-func (c *gmailClient) sync() {
+func (c *gmailClient) sync() { c.state = c.ask("") }
+
+// ask sends the program a line and returns its answer.
+func (c *gmailClient) ask(text string) (answer map[string][]string) {
 	c.t.Helper()
-	_, err := io.WriteString(c.in, "\n")
+	_, err := io.WriteString(c.in, text+"\n")
 	line, readErr := c.out.ReadBytes('\n')
 	if err != nil || readErr != nil {
-		c.t.Fatalf("%s: %v, %v\n%s", c.name, err, readErr, c.errs)
+		c.t.Fatalf("%s: %s: %v, %v\n%s", c.name, text, err, readErr, c.errs)
 	}
-	c.state = nil
-	if err := json.Unmarshal(line, &c.state); err != nil {
+	if err := json.Unmarshal(line, &answer); err != nil {
 		c.t.Fatalf("%s: %v: %s", c.name, err, line)
+	}
+	return answer
+}
+
+// write lets the program change messages, and checks that its answer, and the mail server, have what was asked for.
+func (c *gmailClient) write(w *world) {
+	c.t.Helper()
+	ids := slices.Sorted(maps.Keys(c.state))
+	if len(ids) == 0 {
+		return
+	}
+	w.rng.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	folder := "INBOX"
+	for _, name := range w.folders() {
+		if !slices.Contains([]string{"INBOX", "Sent", "Drafts", "Trash", "Junk"}, name) {
+			folder = "Label_" + sum([]byte(name))[:12]
+		}
+	}
+	change := []map[string]any{
+		{"do": "modify", "ids": ids[:1], "add": []string{"STARRED"}, "remove": []string{"UNREAD"}},
+		{"do": "modify", "ids": ids[:1], "add": []string{"INBOX", "UNREAD"}, "remove": []string{"STARRED"}},
+		{"do": "trash", "ids": ids[:1]},
+		{"do": "untrash", "ids": ids[:1]},
+		{"do": "batchModify", "ids": append(ids[:min(5, len(ids))], "ffffffffffff"), "add": []string{folder}, "remove": []string{"UNREAD"}},
+	}[w.rng.IntN(5)]
+	line, err := json.Marshal(change)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	w.did("%s: %s", c.name, line)
+	answer := c.ask(string(line))
+	c.sync()
+	for _, id := range change["ids"].([]string) {
+		labels, there := c.state[id]
+		if !there { // unknown, or gone: two equal messages may have changed places
+			continue
+		}
+		slices.Sort(answer[id])
+		if answer[id] != nil && !slices.Equal(answer[id], labels) {
+			c.t.Errorf("%s: %s: answered %v, then %v", c.name, line, answer[id], labels)
+		}
+		for _, x := range []struct {
+			labels any
+			want   bool
+		}{{change["add"], true}, {change["remove"], false}} {
+			list, _ := x.labels.([]string)
+			for _, l := range list {
+				if slices.Contains(labels, l) != x.want {
+					c.t.Errorf("%s: %s: %s has %v", c.name, line, id, labels)
+				}
+			}
+		}
+		if trashed := slices.Contains(labels, "TRASH"); change["do"] == "trash" && !trashed || change["do"] == "untrash" && trashed {
+			c.t.Errorf("%s: %s: %s has %v", c.name, line, id, labels)
+		}
 	}
 }
 
@@ -117,7 +174,7 @@ func (w *world) labelsOnServer() []string {
 }
 
 // TestGmailClients lets Google's own clients, unmodified, keep a mailbox level that somebody else works in, by a full sync
-// and then by histories. What each of them has must be what the mail server has.
+// and then by histories, and change it themselves. What each of them has must be what the mail server has.
 func TestGmailClients(t *testing.T) {
 	t.Parallel()
 	seed := number(t, "SEED", int(time.Now().UnixNano()&0xffffffff))
@@ -151,14 +208,19 @@ func TestGmailClients(t *testing.T) {
 	if err := api.call(http.StatusCreated, "POST", "/api/imap-servers/", map[string]any{
 		"name": "Gmail", "host": "127.0.0.2", "port": dovecot.Port, "use_ssl": false, "username": w.user.Name,
 		"password": w.user.Password, "sync_interval": nil, "exclude_trash": false,
+		"allow_changes": true,
 	}, &made); err != nil {
 		t.Fatal(err)
 	}
 	if err := api.sync(made.ID); err != nil {
 		t.Fatal(err)
 	}
+	checkGmailWrites(t, api, w, made.ID)
 	clients := gmailClients(t, api, made.ID)
-	for range number(t, "STEPS", 8) {
+	for step := range number(t, "STEPS", 8) {
+		if step > 0 { // what is answered is on the server, and is read at once
+			clients[step%len(clients)].write(w)
+		}
 		for _, c := range clients {
 			c.sync()
 		}

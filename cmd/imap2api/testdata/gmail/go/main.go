@@ -1,7 +1,8 @@
 // Command go keeps a mailbox level by Google's own Go client of the Gmail API, as the guide to synchronising
 // clients says: a full sync first, then histories.
 //
-// For each line on standard input it syncs once and writes one line of JSON: the labels of each message.
+// For each line on standard input it syncs once and writes one line of JSON: the labels of each message. A line with
+// a change is carried out instead; then the labels in the answer are written.
 // With the argument "read N" it lists and gets N messages once and writes how many it has.
 package main
 
@@ -45,10 +46,17 @@ func main() {
 		log.Fatal(err)
 	}
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-		if err := m.sync(); err != nil {
+		out, err := m.messages, error(nil)
+		if len(lines.Bytes()) > 0 {
+			out, err = m.write(lines.Bytes())
+		} else {
+			err = m.sync()
+			out = m.messages
+		}
+		if err != nil {
 			log.Fatal(err)
 		}
-		if err := json.NewEncoder(os.Stdout).Encode(m.messages); err != nil {
+		if err := json.NewEncoder(os.Stdout).Encode(out); err != nil {
 			log.Fatal(err)
 		}
 	}
@@ -59,6 +67,35 @@ type mailbox struct {
 	user      string
 	messages  map[string][]string // labels by id, sorted
 	historyID uint64
+}
+
+// write carries out a change.
+func (m *mailbox) write(line []byte) (map[string][]string, error) {
+	var c struct {
+		Do          string
+		IDs         []string
+		Add, Remove []string
+	}
+	if err := json.Unmarshal(line, &c); err != nil {
+		return nil, err
+	}
+	var msg *gmail.Message
+	var err error
+	messages := m.svc.Users.Messages
+	switch c.Do {
+	case "modify":
+		msg, err = messages.Modify(m.user, c.IDs[0], &gmail.ModifyMessageRequest{AddLabelIds: c.Add, RemoveLabelIds: c.Remove}).Do()
+	case "trash":
+		msg, err = messages.Trash(m.user, c.IDs[0]).Do()
+	case "untrash":
+		msg, err = messages.Untrash(m.user, c.IDs[0]).Do()
+	case "batchModify":
+		return map[string][]string{}, messages.BatchModify(m.user, &gmail.BatchModifyMessagesRequest{Ids: c.IDs, AddLabelIds: c.Add, RemoveLabelIds: c.Remove}).Do()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return map[string][]string{msg.Id: msg.LabelIds}, nil
 }
 
 func (m *mailbox) sync() error {

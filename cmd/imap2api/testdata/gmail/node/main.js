@@ -1,6 +1,6 @@
 // Keeps a mailbox level by Google's own Node client of the Gmail API, as the guide to synchronising clients says:
 // a full sync first, then histories. For each line on standard input it syncs once and writes one line of JSON:
-// the labels of each message.
+// the labels of each message. A line with a change is carried out instead; then the labels in the answer are written.
 'use strict';
 
 const readline = require('node:readline');
@@ -71,9 +71,24 @@ async function checks() {
   }
 }
 
+async function write({do: method, ids, add, remove}) {
+  const requestBody = {addLabelIds: add ?? [], removeLabelIds: remove ?? []};
+  if (method === 'batchModify') {
+    await users.messages.batchModify({userId, requestBody: {...requestBody, ids}});
+    return {};
+  }
+  const params = {userId, id: ids[0], ...(method === 'modify' ? {requestBody} : {})};
+  const {data} = await users.messages[method](params);
+  return {[data.id]: data.labelIds ?? []};
+}
+
 async function main() {
   await checks();
-  for await (const _ of readline.createInterface({input: process.stdin})) {
+  for await (const line of readline.createInterface({input: process.stdin})) {
+    if (line) {
+      console.log(JSON.stringify(await write(JSON.parse(line))));
+      continue;
+    }
     await (messages ? partial() : full());
     console.log(JSON.stringify(messages));
   }

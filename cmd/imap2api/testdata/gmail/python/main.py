@@ -1,6 +1,6 @@
 """Keeps a mailbox level by Google's own Python client of the Gmail API, as the guide to synchronising clients says:
 a full sync first, by batches, then histories. For each line on standard input it syncs once and writes one line of
-JSON: the labels of each message."""
+JSON: the labels of each message. A line with a change is carried out instead; then the labels in the answer are written."""
 
 import base64
 import json
@@ -20,7 +20,10 @@ def main():
                     discoveryServiceUrl=ROOT + "$discovery/rest?version={apiVersion}", cache_discovery=False)
     mailbox = Mailbox(service)
     mailbox.checks()
-    for _ in sys.stdin:
+    for line in sys.stdin:
+        if line.strip():
+            print(json.dumps(mailbox.write(**json.loads(line))), flush=True)
+            continue
         mailbox.sync()
         print(json.dumps(mailbox.messages), flush=True)
 
@@ -29,6 +32,15 @@ class Mailbox:
     def __init__(self, service):
         self.service, self.users = service, service.users()
         self.messages, self.history_id = None, ""
+
+    def write(self, do, ids, add=(), remove=()):
+        messages, body = self.users.messages(), {"addLabelIds": list(add), "removeLabelIds": list(remove)}
+        if do == "batchModify":
+            messages.batchModify(userId=USER, body={**body, "ids": ids}).execute()
+            return {}
+        more = {"body": body} if do == "modify" else {}
+        message = getattr(messages, do)(userId=USER, id=ids[0], **more).execute()
+        return {message["id"]: message.get("labelIds", [])}
 
     def sync(self):
         if self.messages is None:
