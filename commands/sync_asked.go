@@ -51,7 +51,7 @@ func (r *accountRun) readAsked(ctx context.Context) error {
 // makeAsked makes the changes on the server, before the run looks at it, so that the run sees what they did. All steps can be
 // repeated: a run before this one may have been killed after any of them.
 func (r *accountRun) makeAsked(ctx context.Context) error {
-	if len(r.asked) == 0 {
+	if len(r.asked) == 0 || !r.settings.AllowChanges {
 		return nil
 	}
 	tried := TriedChangesRow{Account: r.Account}
@@ -212,6 +212,8 @@ func (r *accountRun) endAsked(ctx context.Context, failed error) error {
 		}
 		switch {
 		case c.begun && seen:
+		case !r.settings.AllowChanges:
+			e.Error = &events.SyncError{Code: events.CodeReadOnly, Message: "Changes are not allowed any more."}
 		case tries > 0 && tries < maxTries:
 			continue
 		default:

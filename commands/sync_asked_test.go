@@ -16,7 +16,7 @@ import (
 // change that moves four to the archive, read and without a star.
 func asked(t *testing.T, noMove bool) (*world, map[int]domain.MessageID) {
 	w := newWorld(t, "Archive", "INBOX")
-	w.server.noMove = noMove
+	w.server.noMove, w.settings.AllowChanges = noMove, true
 	for i := range 5 {
 		m := w.server.newMessage([]string{"a@b", "", "c@d", "e@f", "g@h"}[i], "asked")
 		m.flags = []domain.Flag{domain.FlagFlagged}
@@ -167,6 +167,7 @@ func TestAskedChangeGivenUp(t *testing.T) {
 		{"always broken off", func(_ *world, command string) error {
 			return map[bool]error{true: &SourceError{Code: CodeConnectFailed, Message: "No."}}[command == "MOVE"]
 		}, maxTries, CodeConnectFailed},
+		{"no leave any more", func(*world, string) error { return nil }, 1, events.CodeReadOnly},
 		{"somebody undoes it", func(w *world, command string) error {
 			for _, m := range w.server.boxes["Archive"].messages {
 				if command == "LIST" {
@@ -181,6 +182,7 @@ func TestAskedChangeGivenUp(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			w, _ := asked(t, false)
+			w.settings.AllowChanges = c.code != events.CodeReadOnly
 			w.server.fail = func(command string, _ domain.MailboxName) error { return c.fail(w, command) }
 			for range c.runs {
 				_, _ = w.try(t.Context())

@@ -37,8 +37,11 @@ type ChangeEnded struct {
 	Reply   string           `json:"reply,omitempty"` // the words by which the server refused it
 }
 
-// CodeRefused is the code of a change that the mail server has refused.
-const CodeRefused = "refused"
+// Codes of ChangeEnded.Error beside those of syncs.
+const (
+	CodeRefused  = "refused"   // by the mail server
+	CodeReadOnly = "read_only" // nothing may be changed any more
+)
 
 // EventType returns the stored name and version.
 func (ChangeRequested) EventType() (Type, int) { return TypeChangeRequested, 1 }

@@ -59,7 +59,8 @@ type SourceParts int
 
 // How far.
 const (
-	OctetsOnly SourceParts = iota
+	NoParts SourceParts = iota // no octets either
+	OctetsOnly
 	HeaderOnly
 	AllParts
 )
@@ -99,13 +100,7 @@ func (h *GetSourcesHandler) Handle(ctx context.Context, q GetSources) ([]Source,
 		if !ok {
 			return nil, fmt.Errorf("raw message %x: %w", sum, domain.ErrNotFound)
 		}
-		out[i].Octets = octets
-		switch q.Parts {
-		case HeaderOnly:
-			out[i].Root = h.parts.Header(ctx, octets)
-		case AllParts:
-			out[i].Root = h.parts.Structure(ctx, octets)
-		}
+		out[i] = sourceOf(ctx, h.parts, octets, q.Parts)
 	}
 	return out, nil
 }

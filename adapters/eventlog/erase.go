@@ -197,6 +197,7 @@ func (l *Log) eraseState(ctx context.Context, e erasure) error {
 		}
 		if e.Account == 0 {
 			b.Queue(eraseSubscriptions, e.Journal)
+			b.Queue(eraseGmailWatches, e.Journal)
 		}
 		return tx.SendBatch(ctx, b).Close()
 	})

@@ -89,5 +89,6 @@ DELETE FROM hooks.attempts a USING hooks.deliveries d
 WHERE a.journal_id = $1 AND d.journal_id = $1 AND d.webhook_id = a.webhook_id AND d.delivery_id = a.delivery_id
 	AND ($2::bigint = 0 OR d.account_id = $2) AND d.position < $3`
 	eraseDeliveries    = `DELETE FROM hooks.deliveries WHERE journal_id = $1 AND ($2::bigint = 0 OR account_id = $2) AND position < $3`
+	eraseGmailWatches  = `DELETE FROM hooks.gmail_watches WHERE journal_id = $1`
 	eraseSubscriptions = `DELETE FROM hooks.subscriptions WHERE journal_id = $1`
 )

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/imap2api/imap2api/commands"
 	"github.com/imap2api/imap2api/domain"
@@ -20,12 +21,15 @@ type App struct {
 	ListLabels   func(context.Context, queries.ListLabels) ([]queries.Label, error)
 	GetLabel     func(context.Context, queries.GetLabel) (queries.CountedLabel, error)
 	FindMessages func(context.Context, queries.FindMessages) (queries.FoundPage, error)
+	OpenMessage  func(context.Context, queries.OpenMessage) (queries.OpenedMessage, error)
 	GetEntries   func(context.Context, queries.GetEntries) ([]queries.Entry, error)
 	GetSources   func(context.Context, queries.GetSources) ([]queries.Source, error)
 	GetHistory   func(context.Context, queries.GetHistory) (queries.History, error)
 
 	PlanChanges    func(context.Context, queries.PlanChanges) ([]queries.Plan, error)
 	ChangeMessages func(context.Context, commands.ChangeMessages) (events.Position, error)
+	WatchMailbox   func(context.Context, commands.WatchMailbox) (expires time.Time, err error)
+	StopWatching   func(context.Context, commands.StopWatching) (struct{}, error)
 	// WaitFor blocks until the read models contain a position, or for a while.
 	WaitFor func(ctx context.Context, journal events.JournalID, pos events.Position)
 }

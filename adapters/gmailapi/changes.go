@@ -212,7 +212,7 @@ func changeFault(err error) error {
 	var folder *queries.FolderError
 	var given *commands.ChangeError
 	switch {
-	case errors.Is(err, domain.ErrReadOnly):
+	case errors.Is(err, domain.ErrReadOnly), errors.As(err, &given) && given.ChangeEnded.Error.Code == events.CodeReadOnly:
 		return forbidden("This mailbox is read-only.")
 	case errors.As(err, &label):
 		return invalidArgument("Invalid label: " + label.Label)

@@ -199,7 +199,7 @@ func TestUnsupported(t *testing.T) {
 	h := NewHandler(App{FindMailbox: func(context.Context, queries.FindMailbox) ([]domain.AccountID, error) { return nil, nil }})
 	for path, name := range map[string]string{
 		"/gmail/v1/users/me/drafts": "drafts.create", "/upload/gmail/v1/users/me/messages/send": "messages.send",
-		"/gmail/v1/users/me/watch": "watch", "/gmail/v1/users/me/labels": "labels.create",
+		"/gmail/v1/users/me/drafts/send": "drafts.send", "/gmail/v1/users/me/labels": "labels.create",
 	} {
 		known, _, _ := h.Route(path)
 		answer, err := h.Serve(t.Context(), Request{Method: "POST", Path: path, Query: url.Values{}})

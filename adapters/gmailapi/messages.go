@@ -51,36 +51,32 @@ func minimalOf(e queries.Entry) messageJSON {
 	}
 }
 
+// partsOf has how far a message is taken apart for each format.
+var partsOf = map[string]queries.SourceParts{
+	formatMinimal: queries.NoParts, formatMetadata: queries.HeaderOnly, formatFull: queries.AllParts, formatRaw: queries.OctetsOnly,
+}
+
 func (h *Handler) getMessage(c *call) (any, error) {
 	format, err := c.oneOf("format", formatFull, formatMinimal, formatMetadata, formatFull, formatRaw)
 	if err != nil {
 		return nil, err
 	}
-	entry, err := h.entry(c, "id")
+	m, err := h.open(c, "id", partsOf[format])
 	if err != nil {
 		return nil, err
 	}
-	out, err := h.formatted(c, format, []queries.Entry{entry})
-	if err != nil {
-		return nil, err
-	}
-	return out[0], nil
+	out := minimalOf(m.Entry)
+	fill(&out, format, m.Source, c.Query["metadataHeaders"])
+	return out, nil
 }
 
-// entry returns the message of the path.
-func (h *Handler) entry(c *call, name string) (queries.Entry, error) {
+// open returns the message of the path.
+func (h *Handler) open(c *call, name string, parts queries.SourceParts) (queries.OpenedMessage, error) {
 	id, err := pathID[domain.MessageID](c, name)
 	if err != nil {
-		return queries.Entry{}, err
+		return queries.OpenedMessage{}, err
 	}
-	entries, err := h.app.GetEntries(c.ctx, queries.GetEntries{Journal: c.Who.Journal, Accounts: c.accounts, IDs: []domain.MessageID{id}})
-	if err != nil {
-		return queries.Entry{}, err
-	}
-	if len(entries) == 0 {
-		return queries.Entry{}, notFound()
-	}
-	return entries[0], nil
+	return h.app.OpenMessage(c.ctx, queries.OpenMessage{Journal: c.Who.Journal, Accounts: c.accounts, ID: id, Parts: parts})
 }
 
 func (h *Handler) getThread(c *call) (any, error) {
@@ -122,10 +118,8 @@ func (h *Handler) formatted(c *call, format string, entries []queries.Entry) ([]
 	for _, e := range entries {
 		out = append(out, minimalOf(e))
 	}
-	parts, needed := map[string]queries.SourceParts{
-		formatMetadata: queries.HeaderOnly, formatFull: queries.AllParts, formatRaw: queries.OctetsOnly,
-	}[format]
-	for from := 0; needed && from < len(entries); {
+	parts := partsOf[format]
+	for from := 0; parts != queries.NoParts && from < len(entries); {
 		to, octets := from+1, entries[from].Size
 		for to < len(entries) && octets+entries[to].Size <= sourcesAtOnce {
 			octets += entries[to].Size
@@ -172,7 +166,7 @@ type attachmentJSON struct {
 }
 
 func (h *Handler) getAttachment(c *call) (any, error) {
-	entry, err := h.entry(c, "messageId")
+	m, err := h.open(c, "messageId", queries.AllParts)
 	if err != nil {
 		return nil, err
 	}
@@ -180,11 +174,7 @@ func (h *Handler) getAttachment(c *call) (any, error) {
 	if !ok {
 		return nil, invalidArgument("Invalid attachment token")
 	}
-	sources, err := h.sources(c, []queries.Entry{entry}, queries.AllParts)
-	if err != nil {
-		return nil, err
-	}
-	part := sources[0].Root.Find(section)
+	part := m.Root.Find(section)
 	if part == nil {
 		return nil, notFound()
 	}

@@ -34,6 +34,8 @@ func supported() []method {
 		{"threads.modify", http.MethodPost, "threads/{id}/modify", "Thread", (*Handler).modifyThread},
 		{"threads.trash", http.MethodPost, "threads/{id}/trash", "Thread", (*Handler).trashThread},
 		{"threads.untrash", http.MethodPost, "threads/{id}/untrash", "Thread", (*Handler).untrashThread},
+		{"watch", http.MethodPost, "watch", "WatchResponse", (*Handler).watch},
+		{"stop", http.MethodPost, "stop", "", (*Handler).stop},
 		{"history.list", http.MethodGet, "history", "ListHistoryResponse", (*Handler).listHistory},
 	}
 }

@@ -58,7 +58,6 @@ func (s *session) change(of commands.MailboxChange, wireName func(domain.Mailbox
 		out.Refused = "It has neither MOVE nor UIDPLUS."
 		return out, nil
 	}
-	uids := of.UIDs.String()
 	for _, store := range []struct {
 		sign  string
 		flags []domain.Flag
@@ -66,19 +65,20 @@ func (s *session) change(of commands.MailboxChange, wireName func(domain.Mailbox
 		if len(store.flags) == 0 {
 			continue
 		}
-		if err := s.store(uids, store.sign, store.flags); err != nil {
+		if err := s.store(of.UIDs, store.sign, store.flags); err != nil {
 			return refusedOr(out, err)
 		}
 	}
-	if err := s.place(of, uids, wireName, &out); err != nil {
+	if err := s.place(of, wireName, &out); err != nil {
 		return refusedOr(out, err)
 	}
 	return out, nil
 }
 
 // place moves, copies or takes away.
-func (s *session) place(of commands.MailboxChange, uids string, wireName func(domain.MailboxName) string, out *commands.Changed) error {
+func (s *session) place(of commands.MailboxChange, wireName func(domain.MailboxName) string, out *commands.Changed) error {
 	s.copied = ""
+	uids := of.UIDs.String()
 	switch {
 	case of.MoveTo != "": // RFC 6851 section 3.2
 		if err := s.run(command{"UID MOVE " + uids}.arg(wireName(of.MoveTo)), s.ignore); err != nil {
@@ -88,7 +88,7 @@ func (s *session) place(of commands.MailboxChange, uids string, wireName func(do
 	case of.CopyTo != "":
 		return s.run(command{"UID COPY " + uids}.arg(wireName(of.CopyTo)), s.ignore)
 	case of.Expunge:
-		if err := s.store(uids, "+", []domain.Flag{domain.FlagDeleted}); err != nil {
+		if err := s.store(of.UIDs, "+", []domain.Flag{domain.FlagDeleted}); err != nil {
 			return err
 		}
 		return s.run(command{"UID EXPUNGE " + uids}, s.ignore) // RFC 4315 section 2.1
@@ -98,7 +98,7 @@ func (s *session) place(of commands.MailboxChange, uids string, wireName func(do
 
 // store sets or clears flags (RFC 9051 section 6.4.6). A server may take the command and leave a keyword out, as where
 // PERMANENTFLAGS has no \*: what it tells of the flags is looked at.
-func (s *session) store(uids, sign string, flags []domain.Flag) error {
+func (s *session) store(uids domain.UIDSet, sign string, flags []domain.Flag) error {
 	list := make([]string, len(flags))
 	for i, f := range flags {
 		list[i] = string(f)
@@ -109,7 +109,7 @@ func (s *session) store(uids, sign string, flags []domain.Flag) error {
 			return nil
 		}
 		p, err := a.fetched(nil)
-		if err != nil || !p.hasFlags {
+		if err != nil || !p.hasFlags || !uids.Contains(p.uid) { // others change other messages meanwhile
 			return err
 		}
 		for _, f := range flags {

@@ -100,6 +100,12 @@ func TestChangeRefused(t *testing.T) {
 			commands.Changed{Refused: `The flag \Seen of UID 2 stays as it is.`}, []string{"UID STORE 1:2 +FLAGS (\\Seen)"}, "",
 		},
 		{
+			"flags of others", map[string]string{
+				"SELECT": opened + "TAG OK\r\n", "UID STORE": "* 1 FETCH (FLAGS ())\r\n* 9 FETCH (UID 9 FLAGS ())\r\nTAG OK\r\n", "UID MOVE": "TAG OK\r\n",
+			},
+			commands.Changed{}, []string{"UID STORE 1:2 +FLAGS (\\Seen)", `UID MOVE 1:2 "Archive"`}, "",
+		},
+		{
 			"copyuid of others", map[string]string{"SELECT": opened + "TAG OK\r\n", "UID MOVE": "* OK [COPYUID 9 1,5 3:4] x\r\nTAG OK\r\n"},
 			commands.Changed{}, []string{"UID STORE 1:2 +FLAGS (\\Seen)", `UID MOVE 1:2 "Archive"`}, "",
 		},

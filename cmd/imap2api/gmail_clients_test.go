@@ -184,7 +184,7 @@ func TestGmailClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := startProgram("", append(ownEnvironment(), own...))
+	p, err := startProgram("", append(append(ownEnvironment(), own...), "IMAP2API_WEBHOOK_ALLOWED_NETWORKS=127.0.0.0/8"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -115,7 +116,73 @@ func checkGmailWrites(t *testing.T, api *client, w *world, account int64) {
 			t.Errorf("on the server:\n%v", w.onServer())
 		}
 	}
+	g.watched(one)
 	g.readOnly(one)
+}
+
+// watched has a webhook told of the mailbox, and of nothing more than it wants to know.
+func (g *gmailWrites) watched(id string) {
+	g.t.Helper()
+	type pushed struct {
+		Message struct {
+			Data        []byte
+			MessageID   string
+			PublishTime time.Time
+		}
+		Subscription string
+	}
+	told := make(chan pushed, 10)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var p pushed
+		err := json.NewDecoder(r.Body).Decode(&p)
+		if err != nil || r.Header.Get("webhook-signature") == "" || r.Header.Get("webhook-id") != p.Message.MessageID {
+			g.t.Errorf("pushed %+v, %v, %v", p, r.Header, err)
+		}
+		told <- p
+	}))
+	g.t.Cleanup(receiver.Close)
+	var hook struct{ ID int64 }
+	if err := g.api.call(http.StatusCreated, "POST", "/api/webhooks/", map[string]any{"url": receiver.URL, "event_types": []string{"sync.failed"}}, &hook); err != nil {
+		g.t.Fatal(err)
+	}
+	for _, topic := range []string{"", "projects/x/topics/0", "topics/1", fmt.Sprintf("projects/x/topics/%d", hook.ID+1)} {
+		g.refused(400, "invalidArgument", "Invalid topicName", "watch", map[string]any{"topicName": topic})
+	}
+	var watch struct {
+		HistoryID  int64 `json:",string"`
+		Expiration int64 `json:",string"`
+	}
+	text := g.post(http.StatusOK, "watch", map[string]any{
+		"topicName": fmt.Sprintf("projects/x/topics/%d", hook.ID), "labelIds": []string{"STARRED"}, "labelFilterBehavior": "include",
+	})
+	if err := json.Unmarshal([]byte(text), &watch); err != nil || watch.HistoryID == 0 {
+		g.t.Fatalf("watch: %s, %v", text, err)
+	}
+	if left := time.Until(time.UnixMilli(watch.Expiration)); left < 7*24*time.Hour-time.Minute || left > 7*24*time.Hour {
+		g.t.Errorf("it expires in %v", left)
+	}
+	g.labels("messages/"+id+"/modify", modify{Add: []string{"UNREAD"}}) // no business of the watch
+	g.labels("messages/"+id+"/modify", modify{Add: []string{"STARRED"}})
+	select {
+	case p := <-told:
+		var data struct {
+			EmailAddress string
+			HistoryID    int64
+		}
+		if err := json.Unmarshal(p.Message.Data, &data); err != nil || data.EmailAddress == "" || data.HistoryID <= watch.HistoryID ||
+			time.Since(p.Message.PublishTime) > time.Hour || p.Subscription != fmt.Sprintf("projects/x/subscriptions/%d", hook.ID) {
+			g.t.Errorf("told %+v, %s, %v", p, p.Message.Data, err)
+		}
+	case <-time.After(time.Minute):
+		g.t.Error("nothing was told")
+	}
+	for range 2 {
+		g.post(http.StatusNoContent, "stop", nil)
+	}
+	if len(told) > 0 {
+		g.t.Errorf("told again: %+v", <-told)
+	}
+	g.labels("messages/"+id+"/modify", modify{Remove: []string{"STARRED"}, Add: []string{"INBOX"}})
 }
 
 // readOnly: nothing is changed without leave.

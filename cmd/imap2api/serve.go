@@ -185,6 +185,7 @@ func (s *system) start(ctx context.Context, running *sync.WaitGroup, does func(r
 	}
 	if does(roleDeliver) {
 		running.Go(func() { s.webhooks.deliverer.Run(ctx) })
+		running.Go(func() { s.mailTeller().Run(ctx) })
 		running.Go(func() { s.sweepDeliveries(ctx) })
 	}
 	return failed
