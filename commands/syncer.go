@@ -39,6 +39,8 @@ type SyncerOptions struct {
 	Tick    time.Duration // between looks at the schedule; 1 s
 	Renew   time.Duration // between renewals of a lease; 2 s
 	Logger  *slog.Logger
+	// Begin, if set, is told of each run that begins, and end of how it went: an error if it was given up.
+	Begin func(ctx context.Context, run Run) (inner context.Context, end func(err error))
 }
 
 // Syncer carries out the runs of the queue, a few at once.
@@ -136,7 +138,12 @@ func (s *Syncer) carryOut(ctx context.Context, run Run) {
 		defer close(done)
 		s.keep(ctx, cancel, run, progress)
 	}()
-	err := s.sync.Handle(ctx, run, progress)
+	inner, ended := ctx, func(error) {}
+	if s.opts.Begin != nil {
+		inner, ended = s.opts.Begin(ctx, run)
+	}
+	err := s.sync.Handle(inner, run, progress)
+	ended(err)
 	cancel(nil)
 	<-done
 	if err == nil {

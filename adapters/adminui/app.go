@@ -98,5 +98,7 @@ type Options struct {
 	CountLogin func(name string, client netip.Addr) (forgive func(), wait int)
 	// CountTest counts a connection test of a user in the same way.
 	CountTest func(user domain.UserID) (wait int)
-	Now       func() time.Time
+	// Observe, if set, is told of each answer: context of the request, pattern of the route, method, status.
+	Observe func(ctx context.Context, route, method string, status int)
+	Now     func() time.Time
 }

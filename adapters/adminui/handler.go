@@ -1,6 +1,7 @@
 package adminui
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 	"github.com/oklog/ulid/v2"
 
 	"github.com/imap2api/imap2api/domain"
@@ -31,6 +33,9 @@ func NewHandler(app App, opts Options, log *slog.Logger) http.Handler {
 	u := &ui{app: app, opts: opts, log: log, files: loadAssets()}
 	u.pages = loadPages(u)
 	mux := chi.NewRouter()
+	if opts.Observe != nil {
+		mux.Use(u.observed)
+	}
 	mux.Get("/admin", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, u.path("/"), http.StatusMovedPermanently)
 	})
@@ -89,6 +94,20 @@ func (u *ui) peopleRoutes(get, post func(string, handler)) {
 // policy is the Content-Security-Policy of every page; the frame of a message has its own.
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// observed tells of each answer, when its route is known.
+func (u *ui) observed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		next.ServeHTTP(answer, r)
+		method := r.Method
+		if method != http.MethodGet && method != http.MethodPost {
+			method = "other" // what clients invent
+		}
+		route := cmp.Or(chi.RouteContext(r.Context()).RoutePattern(), "none")
+		u.opts.Observe(r.Context(), route, method, cmp.Or(answer.Status(), http.StatusOK))
+	})
+}
 
 // secure sets the headers of all answers (api.md 8.4) and refuses plain HTTP where that is set.
 func (u *ui) secure(next http.Handler) http.Handler {

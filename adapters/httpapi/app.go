@@ -118,8 +118,8 @@ type Options struct {
 	DocsEnabled  bool
 	StallAfter   time.Duration // without progress a running sync is stalled; 0: ten minutes
 	MetricsToken string
-	// Observe, if set, is told of each answer: pattern of the route, method, status.
-	Observe        func(route, method string, status int, took time.Duration)
+	// Observe, if set, is told of each answer: context of the request, pattern of the route, method, status.
+	Observe        func(ctx context.Context, route, method string, status int, took time.Duration)
 	ProbesOnly     bool // health, readiness and metrics alone: the process has other work
 	LimitUser      Limit
 	LimitAnonymous Limit

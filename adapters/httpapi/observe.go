@@ -33,7 +33,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	begun := time.Now()
 	observed := &statusWriter{ResponseWriter: w}
 	rt := a.answer(observed, hr)
-	a.opts.Observe(rt.label(), methodLabel(hr.Method), max(observed.status, http.StatusOK), time.Since(begun))
+	a.opts.Observe(hr.Context(), rt.label(), methodLabel(hr.Method), max(observed.status, http.StatusOK), time.Since(begun))
 }
 
 // label names a route for metrics: its pattern, "none" for an unknown path.

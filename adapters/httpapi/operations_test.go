@@ -121,7 +121,7 @@ func TestObserve(t *testing.T) {
 	w := newWorld()
 	opts := w.options()
 	var got []string
-	opts.Observe = func(route, method string, status int, took time.Duration) {
+	opts.Observe = func(_ context.Context, route, method string, status int, took time.Duration) {
 		got = append(got, fmt.Sprint(method, " ", route, " ", status))
 		if took <= 0 {
 			t.Errorf("%s took %v", route, took)

@@ -25,7 +25,8 @@ import (
 type searchRig struct {
 	*rig
 	source *searchSource
-	text   int64 // octets of the text that is searched
+	text   int64  // octets of the text that is searched
+	dsn    string // of a Postgres that several programs share; empty: a private one
 }
 
 // newSearchRig makes count messages, and takes the corpora along if they are there.
@@ -51,12 +52,12 @@ func (g *searchRig) textFile() string { return filepath.Join(g.dir, "texts.jsonl
 func (g *searchRig) fill() time.Duration {
 	g.b.Helper()
 	ctx := g.b.Context()
-	c := &config{dataDir: g.data()}
+	c := &config{dataDir: g.data(), databaseURL: g.dsn}
 	log := slog.New(slog.DiscardHandler)
 	db, err := openDatabase(ctx, c, log, false)
 	g.must(err)
 	defer db.close(log)
-	g.must(db.prepare(ctx, c, false))
+	g.must(db.prepare(ctx, c, true))
 	s, err := build(c, db, log)
 	g.must(err)
 	user, err := s.addUser(ctx, "admin", adminPassword, true)
@@ -89,6 +90,9 @@ func (g *searchRig) settings() []string {
 	g.b.Helper()
 	own, err := settings(g.dir)
 	g.must(err)
+	if g.dsn != "" {
+		own = append(own, "IMAP2API_DATABASE_URL="+g.dsn, "IMAP2API_SECRET_KEY_FILE="+filepath.Join(g.data(), "secret.key"))
+	}
 	return append(own, "IMAP2API_LOG_LEVEL=info")
 }
 

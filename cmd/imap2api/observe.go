@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/common/expfmt"
 
+	"github.com/imap2api/imap2api/adapters/tracing"
 	"github.com/imap2api/imap2api/events"
 	"github.com/imap2api/imap2api/events/public"
 	"github.com/imap2api/imap2api/queries"
@@ -34,6 +35,7 @@ type metrics struct {
 	webhooks *webhookMetrics
 	lags     webhookLags
 	models   func(context.Context, queries.ListModels) ([]queries.Model, error)
+	tracer   *tracing.Tracer // nil: nobody wants traces
 }
 
 func newMetrics() *metrics {
@@ -113,7 +115,8 @@ func (m *metrics) caughtUp(projection string, took time.Duration, err error) {
 }
 
 // answered notes an answer of the API.
-func (m *metrics) answered(route, method string, status int, took time.Duration) {
+func (m *metrics) answered(ctx context.Context, route, method string, status int, took time.Duration) {
+	tracing.Answered(ctx, route, method, status)
 	m.answers.WithLabelValues(route, method, strconv.Itoa(status)).Observe(took.Seconds())
 }
 
@@ -133,12 +136,14 @@ func outcome(err error) string {
 	return "ok"
 }
 
-// observe adds the duration of each call, and a debug line. It does not log
+// observe adds the duration of each call, a span and a debug line. It does not log
 // errors, since its caller does, nor what was asked.
 func observe[In, Out any](m *metrics, log *slog.Logger, name string, handle func(context.Context, In) (Out, error)) func(context.Context, In) (Out, error) {
 	return func(ctx context.Context, in In) (Out, error) {
 		started := time.Now()
+		ctx, end := m.tracer.Start(ctx, name)
 		out, err := handle(ctx, in)
+		end(err)
 		took := time.Since(started)
 		m.handlers.WithLabelValues(name, outcome(err)).Observe(took.Seconds())
 		log.Debug("handled", slog.String("handler", name), slog.Duration("took", took), slog.Bool("ok", err == nil))

@@ -59,7 +59,7 @@ func (s *system) pages() http.Handler {
 	share(&app, api)
 	return adminui.NewHandler(app, adminui.Options{
 		Version: version(), RequireHTTPS: s.config.https(), BasePath: s.basePath(), Origin: s.proxies.Origin,
-		CountLogin: s.limits.Login, CountTest: s.limits.Test, Now: time.Now,
+		Observe: s.observedPages(), CountLogin: s.limits.Login, CountTest: s.limits.Test, Now: time.Now,
 	}, s.log)
 }
 

@@ -23,6 +23,7 @@ import (
 const (
 	stopWithin   = 30 * time.Second // for requests, batches and deliveries in flight
 	longRequests = 2 * time.Second  // that requests without an end of their own go on while stopping
+	stopTraces   = 3 * time.Second  // for the last spans, when all else has ended
 	memory       = 128 << 20        // octets of heap that the collector tries to stay below
 )
 
@@ -77,6 +78,10 @@ func runServe(ctx context.Context, in *invocation) error {
 			return err
 		}
 	}
+	if s.metrics.tracer, err = openTracer(ctx, log); err != nil {
+		return err
+	}
+	defer closeTracer(ctx, s.metrics.tracer, log)
 	return s.serve(ctx, listener)
 }
 
@@ -221,7 +226,7 @@ func (s *system) server() *http.Server {
 		handler = s.withPages(handler)
 	}
 	return &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: s.metrics.tracer.Requests(handler), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 }

@@ -32,7 +32,7 @@ func (s *system) buildWebhooks() {
 		reader: postgres.NewWebhookReader(s.db.pool), public: publicEvents{c.rootURL() + "api/"},
 	}
 	w.sender = webhook.New(webhook.Options{Guard: w.guard, Now: now})
-	w.deliverer = commands.NewDeliverer(w.queue, w.sender, readable{s.events}, s.journal, commands.DelivererOptions{
+	w.deliverer = commands.NewDeliverer(w.queue, tracedSender{w.sender, s.metrics}, readable{s.events}, s.journal, commands.DelivererOptions{
 		Now: now, Logger: s.log, Observe: s.metrics.webhooks.attempted,
 	})
 	s.webhooks = w

@@ -182,7 +182,7 @@ func certificates(file string) (*x509.CertPool, error) {
 
 // consumer returns what keeps the read models up to date.
 func (s *system) consumer() *eventlog.Consumer {
-	return eventlog.NewConsumer(s.events, s.tasks, eventlog.ConsumerOptions{
+	return eventlog.NewConsumer(s.events, s.tracedTasks(), eventlog.ConsumerOptions{
 		Shards: s.config.projectionShards, Observe: s.metrics.caughtUp,
 		Reactions: []eventlog.Reaction{s.webhooks.reaction(s.events)},
 	})
@@ -197,7 +197,7 @@ func (s *system) syncAccount() *commands.SyncAccountHandler {
 
 // syncer returns what carries out sync runs.
 func (s *system) syncer() *commands.Syncer {
-	return commands.NewSyncer(s.queue, s.syncAccount(), commands.SyncerOptions{Workers: s.config.syncWorkers, Logger: s.log})
+	return commands.NewSyncer(s.queue, s.syncAccount(), commands.SyncerOptions{Workers: s.config.syncWorkers, Logger: s.log, Begin: s.tracedSync()})
 }
 
 // watcher returns what waits for changes on mail servers.
