@@ -272,8 +272,10 @@ func setText(set, server domain.UIDSet) string {
 	span := domain.UIDSet{set[0]}
 	for _, next := range set[1:] {
 		last := &span[len(span)-1]
-		gap := domain.UIDSet{{Lo: last.Hi + 1, Hi: next.Lo - 1}}
-		if len(others.Intersect(gap)) == 0 {
+		for len(others) > 0 && others[0].Hi < last.Lo {
+			others = others[1:]
+		}
+		if len(others) == 0 || others[0].Lo > next.Hi { // nothing between them
 			last.Hi = next.Hi
 		} else {
 			span = append(span, next)

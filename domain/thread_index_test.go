@@ -37,8 +37,8 @@ func TestPlaceInAnyOrder(t *testing.T) {
 				}
 			}
 			same := partition(func(i, j int) bool { return s.survivor(got[i]) == s.survivor(got[j]) }, n)
-			if diff := cmp.Diff(want, same); diff != "" {
-				t.Fatalf("seed %d, %d messages, batches of %d, order %v: %s", seed, n, batchSize, order, diff)
+			if !slices.Equal(want, same) {
+				t.Fatalf("seed %d, %d messages, batches of %d, order %v: %s", seed, n, batchSize, order, cmp.Diff(want, same))
 			}
 			for i := range got { // the lowest id that a message of the thread ever got
 				if now := s.survivor(got[i]); now > got[i] {
@@ -70,8 +70,8 @@ func TestPlaceBySubject(t *testing.T) {
 			got = append(got, s.place(t, batch)...)
 		}
 		same := partition(func(i, j int) bool { return s.survivor(got[i]) == s.survivor(got[j]) }, len(hints))
-		if diff := cmp.Diff(want, same); diff != "" {
-			t.Fatalf("seed %d: %s", seed, diff)
+		if !slices.Equal(want, same) {
+			t.Fatalf("seed %d: %s", seed, cmp.Diff(want, same))
 		}
 	}
 }
@@ -149,31 +149,34 @@ func TestPlaceMerges(t *testing.T) {
 
 // A batch of one subject must not compare each message with each.
 func TestPlaceOneSubjectIsCheap(t *testing.T) {
-	t.Parallel()
-	const n = 100_000 // messages, one a second
+	const few, many = 1000, 16_000 // messages, one a second
 	tests := map[string]struct {
-		reply   func(i int) bool
-		threads int
+		reply func(i, n int) bool
+		one   bool // thread of all
 	}{
-		"replies":      {func(int) bool { return true }, 1},
-		"no replies":   {func(int) bool { return false }, n},
-		"half":         {func(i int) bool { return i%2 == 0 }, 1},
-		"replies last": {func(i int) bool { return i >= n/2 }, 1},
+		"replies":      {func(int, int) bool { return true }, true},
+		"no replies":   {func(int, int) bool { return false }, false},
+		"half":         {func(i, _ int) bool { return i%2 == 0 }, true},
+		"replies last": {func(i, n int) bool { return i >= n/2 }, true},
 	}
 	for name, tt := range tests {
-		hints := oneSubject(n, tt.reply)
-		x, last, threads := NewThreadIndex(nil), ThreadID(0), 0
-		took := elapsed(func() {
-			for _, h := range hints {
-				p := x.Place(h, func() ThreadID { last++; threads++; return last })
-				threads -= len(p.Merged)
+		place := func(n int) time.Duration {
+			hints := oneSubject(n, func(i int) bool { return tt.reply(i, n) })
+			x, last, threads := NewThreadIndex(nil), ThreadID(0), 0
+			took := computed(func() {
+				for _, h := range hints {
+					p := x.Place(h, func() ThreadID { last++; threads++; return last })
+					threads -= len(p.Merged)
+				}
+			})
+			if want := map[bool]int{true: 1, false: n}[tt.one]; threads != want {
+				t.Errorf("%s: %d threads, want %d", name, threads, want)
 			}
-		})
-		if threads != tt.threads {
-			t.Errorf("%s: %d threads, want %d", name, threads, tt.threads)
+			return took
 		}
-		if took > 20*time.Second { // each with each takes minutes
-			t.Errorf("%s: %v", name, took)
+		short := min(place(few), place(few), place(few))
+		if long := place(many); long > 64*short+50*time.Millisecond { // each with each takes 256 times as long
+			t.Errorf("%s: computed for %v, with sixteen times as many for %v", name, short, long)
 		}
 	}
 }

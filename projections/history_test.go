@@ -7,8 +7,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/events"
 )
@@ -121,10 +119,10 @@ func TestHistoryLaw(t *testing.T) {
 			fold(t, accounts, models["accounts"].handles, j.log[:pos], func() bool { return false })
 			maps.DeleteFunc(mail.messages, func(_ domain.MessageID, m Message) bool { return erased(m.Account) })
 			maps.DeleteFunc(accounts.accounts, func(acc domain.AccountID, _ Account) bool { return erased(acc) })
-			if diff := cmp.Diff(mail.messages, history.messagesAsOf(events.Position(pos))); diff != "" {
+			if diff := difference(mail.messages, history.messagesAsOf(events.Position(pos))); diff != "" {
 				t.Fatalf("seed %d, messages as of %d of %d (-replayed +kept):\n%s", seed, pos, len(j.log), diff)
 			}
-			if diff := cmp.Diff(accounts.accounts, history.accountsAsOf(events.Position(pos))); diff != "" {
+			if diff := difference(accounts.accounts, history.accountsAsOf(events.Position(pos))); diff != "" {
 				t.Fatalf("seed %d, accounts as of %d of %d (-replayed +kept):\n%s", seed, pos, len(j.log), diff)
 			}
 		}

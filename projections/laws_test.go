@@ -213,7 +213,7 @@ func TestLaws(t *testing.T) {
 			want := fold(t, m.empty(), m.handles, j.log, func() bool { return false })
 			for _, largest := range []int{1, 3, 20, 100} {
 				cut := func() bool { return j.IntN(largest) == 0 }
-				if diff := cmp.Diff(want, fold(t, m.empty(), m.handles, j.log, cut)); diff != "" {
+				if diff := difference(want, fold(t, m.empty(), m.handles, j.log, cut)); diff != "" {
 					t.Fatalf("seed %d, %d events, batches of about %d: %s (-whole +cut):\n%s", seed, len(j.log), largest, name, diff)
 				}
 			}
@@ -245,7 +245,7 @@ func checkCounts(t *testing.T, seed uint64, j *journal) {
 	if len(mail.messages) != len(j.messages) {
 		t.Fatalf("seed %d: %d messages, want %d", seed, len(mail.messages), len(j.messages))
 	}
-	if diff := cmp.Diff(tallies, mail.tallies); diff != "" {
+	if diff := difference(tallies, mail.tallies); diff != "" {
 		t.Fatalf("seed %d: tallies (-counted +kept):\n%s", seed, diff)
 	}
 	for key, b := range boxes {

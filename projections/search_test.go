@@ -152,15 +152,15 @@ func TestSearchLaws(t *testing.T) {
 		want := fold(t, whole, handles, j.log, func() bool { return false })
 		for _, largest := range []int{1, 3, 20, 100} {
 			cut := func() bool { return j.IntN(largest) == 0 }
-			if diff := cmp.Diff(want, fold(t, newSearchRows(texts), handles, j.log, cut)); diff != "" {
+			if diff := difference(want, fold(t, newSearchRows(texts), handles, j.log, cut)); diff != "" {
 				t.Fatalf("seed %d, %d events, batches of about %d (-whole +cut):\n%s", seed, len(j.log), largest, diff)
 			}
 			twice := &repeated{searchRows: newSearchRows(texts)}
-			if diff := cmp.Diff(want, fold(t, twice, handles, j.log, cut)); diff != "" {
+			if diff := difference(want, fold(t, twice, handles, j.log, cut)); diff != "" {
 				t.Fatalf("seed %d, each batch of about %d twice (-once +twice):\n%s", seed, largest, diff)
 			}
 		}
-		if diff := cmp.Diff(want, fold(t, whole, handles, j.log, func() bool { return j.IntN(7) == 0 })); diff != "" {
+		if diff := difference(want, fold(t, whole, handles, j.log, func() bool { return j.IntN(7) == 0 })); diff != "" {
 			t.Fatalf("seed %d, all of it again (-once +again):\n%s", seed, diff)
 		}
 		checkDocuments(t, seed, j, whole)
@@ -197,7 +197,7 @@ func checkDocuments(t *testing.T, seed uint64, j *journal, s *searchRows) {
 		if c := s.texts[[32]byte(e.SHA256)]; c != nil {
 			want.Subject, want.Text, want.Date = c.Subject, c.Text, c.Date
 		}
-		if diff := cmp.Diff(want, s.documents[m.ID]); diff != "" {
+		if diff := difference(want, s.documents[m.ID]); diff != "" {
 			t.Fatalf("seed %d: document %d (-want +got):\n%s", seed, m.ID, diff)
 		}
 	}

@@ -345,10 +345,14 @@ func readEnmime(raw []byte) (reading, error) {
 	return r, err
 }
 
-// TestCompareParsers prints the table of ADR 4, and asks of the own parser that it
-// agrees with at least 98 % of what other programs agree on, and loses no message.
+// TestCompareParsers asks of the own parser that it agrees with at least 98 % of what other
+// programs agree on, and loses no message. With IMAP2API_BOMBS it prints the table of ADR 4.
 func TestCompareParsers(t *testing.T) {
-	corpus := loadCorpus(t)
+	corpus, bombs := loadCorpus(t), os.Getenv("IMAP2API_BOMBS") != ""
+	candidates := candidates
+	if !bombs {
+		candidates = candidates[:1]
+	}
 	scores := make([]score, len(candidates))
 	for i, c := range candidates {
 		scores[i] = judge(c, corpus)
@@ -372,7 +376,7 @@ func TestCompareParsers(t *testing.T) {
 	row("all", func(s score) string { return fmt.Sprintf("%.2f %%", 100*s.share()) })
 	row("lost", func(s score) string { return fmt.Sprint(s.failed) })
 	row("MB/s", func(s score) string { return fmt.Sprintf("%.0f", float64(s.octets)/1e6/s.took.Seconds()) })
-	if os.Getenv("IMAP2API_BOMBS") != "" {
+	if bombs {
 		explode(&table)
 	}
 	t.Log(table.String())

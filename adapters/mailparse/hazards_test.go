@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -229,24 +230,34 @@ func TestUnknownCharsetInOneWord(t *testing.T) {
 	}
 }
 
-// TestCPUBombs: messages that cost the usual readers seconds to minutes.
+// TestCPUBombs: messages that cost the usual readers seconds to minutes. What grows with the square of the
+// input takes minutes; the bound allows for the race detector. Nothing else runs beside this test, so that no
+// load of the machine counts.
 func TestCPUBombs(t *testing.T) {
 	for _, bomb := range bombs() {
 		t.Run(bomb.name, func(t *testing.T) {
-			start := time.Now()
-			c := New(Options{}).Parse(t.Context(), bomb.raw)
-			took := time.Since(start)
-			t.Logf("%.1f MB in %v, defects %v", float64(len(bomb.raw))/1e6, took.Round(time.Millisecond/10), c.Defects)
-			// The budget is one second. What grows with the square of the input takes minutes; this
-			// allows for the race detector on a busy machine.
-			if took > 30*time.Second {
-				t.Errorf("took %v", took)
-			}
+			start := computed(t)
+			c := New(Options{Budget: time.Hour}).Parse(t.Context(), bomb.raw)
 			if len(c.Attachments) > 0 {
 				New(Options{}).Part(t.Context(), bomb.raw, c.Attachments[len(c.Attachments)-1].Section)
 			}
+			took := computed(t) - start
+			t.Logf("%.1f MB in %v, defects %v", float64(len(bomb.raw))/1e6, took.Round(time.Millisecond/10), c.Defects)
+			if took > 8*time.Second {
+				t.Errorf("computed for %v", took)
+			}
 		})
 	}
+}
+
+// computed is the time that processors have worked on this process.
+func computed(t *testing.T) time.Duration {
+	t.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 type bomb struct {
@@ -276,13 +287,13 @@ func bombs() []bomb {
 		{"nested multiparts, 3,000", nested(3000, "b%d")},
 		{"nested multiparts, 10,000", nested(10000, "b%d")},
 		{"nested multiparts, one boundary", nested(10000, "b%.0d")},
-		{"nested, then 20 MB", append(nested(49, "b%d"), fill("--bx\r\n", 3<<20)...)},
+		{"nested, then 2 MB", append(nested(49, "b%d"), fill("--bx\r\n", 300<<10)...)},
 		{"Message-ID comment of 800 KB", header("Message-ID: (" + fill("a", 800<<10) + ") <a@b>")},
 		{"Message-ID comments", header("Message-ID: " + fill("(", 800<<10) + "<a@b>")},
 		{"300,000 empty parts", []byte(mixed + fill("--abcdefgh\r\n\r\n\r\n", 300000))},
-		{"part limit, then 30 MB", []byte(mixed + fill("--abcdefgh\r\n\r\n\r\n", 1000) + fill("--abcdefgh\r\nx", 2<<20))},
-		{"attachment of 30 MB", []byte("Content-Disposition: attachment\r\nContent-Transfer-Encoding: base64\r\n\r\n" + fill(fill("A", 76)+"\r\n", 400<<10))},
-		{"quoted-printable of 30 MB", []byte("Content-Disposition: attachment\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" + fill("=41=\r\n", 5<<20))},
+		{"part limit, then 3 MB", []byte(mixed + fill("--abcdefgh\r\n\r\n\r\n", 1000) + fill("--abcdefgh\r\nx", 200<<10))},
+		{"attachment of 3 MB", []byte("Content-Disposition: attachment\r\nContent-Transfer-Encoding: base64\r\n\r\n" + fill(fill("A", 76)+"\r\n", 40<<10))},
+		{"quoted-printable of 3 MB", []byte("Content-Disposition: attachment\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" + fill("=41=\r\n", 500<<10))},
 		{"references of 900 KB", header("References: " + fill("<a@b> ", 150<<10))},
 		{"references, unclosed", header("References: " + fill("<", 900<<10))},
 		{"recipients of 900 KB", header("To: " + fill("a@b, ", 180<<10))},
@@ -310,28 +321,28 @@ func bombs() []bomb {
 		{"parameters, comments", header("Content-Type: text/plain; name=x" + fill(" (a) ;", 150<<10))},
 		{"parameters, quotes", header("Content-Type: text/plain" + fill(`;a="\"`, 150<<10))},
 		{"parameters, blanks", header("Content-Type: text/plain" + fill("; a ", 225<<10))},
-		{"lines without colon", []byte(fill("junk\r\n", 1<<20) + "X-Y: z")},
+		{"lines without colon", []byte(fill("junk\r\n", 300<<10) + "X-Y: z")},
 		{"lines without colon, then fields", []byte(fill("junk\r\nX-Y: z\r\n", 100<<10))},
 		{"folds", header("Subject: x" + fill("\r\n ", 300<<10))},
 		{"date", header("Date: " + fill("(", 900<<10))},
-		{"hyphens", []byte(mixed + fill("--", 8<<20))},
-		{"hyphen lines", []byte(mixed + fill("--\r\n", 8<<20))},
-		{"boundaries to guess", []byte("Content-Type: multipart/mixed\r\n\r\n" + fill("--a\r\nContent-Type: x\r\n", 1<<20))},
-		{"html comments", html(fill("<!--", 8<<20))},
-		{"html tags", html(fill("<a ", 8<<20))},
-		{"html quotes", html(fill(`<a b="`, 4<<20))},
-		{"html mixed quotes", html(fill(`<a b="c' d='>`, 2<<20))},
-		{"html less-than", html(fill("<", 16<<20))},
-		{"html scripts", html(fill("<script>", 2<<20))},
-		{"html titles", html(fill("<title></", 2<<20))},
-		{"html entities", html(fill("&amp", 4<<20))},
-		{"html ampersands", html(fill("&", 16<<20))},
-		{"html pre", html(fill("<pre>", 4<<20))},
-		{"html blocks", html(fill("<p>a", 4<<20))},
-		{"html items", html(fill("<li>", 4<<20))},
-		{"text of 30 MB", []byte("Content-Type: text/plain; charset=utf-8\r\n\r\n" + fill("äöü \r\n", 3<<20))},
-		{"gb18030 of 8 MB", []byte("Content-Type: text/plain; charset=gb18030\r\n\r\n" + fill("\x81\x30\x81\x30", 2<<20))},
-		{"utf-7 of 8 MB", []byte("Content-Type: text/plain; charset=utf-7\r\n\r\n" + fill("+", 8<<20))},
+		{"hyphens", []byte(mixed + fill("--", 1<<20))},
+		{"hyphen lines", []byte(mixed + fill("--\r\n", 500<<10))},
+		{"boundaries to guess", []byte("Content-Type: multipart/mixed\r\n\r\n" + fill("--a\r\nContent-Type: x\r\n", 100<<10))},
+		{"html comments", html(fill("<!--", 500<<10))},
+		{"html tags", html(fill("<a ", 500<<10))},
+		{"html quotes", html(fill(`<a b="`, 300<<10))},
+		{"html mixed quotes", html(fill(`<a b="c' d='>`, 200<<10))},
+		{"html less-than", html(fill("<", 2<<20))},
+		{"html scripts", html(fill("<script>", 200<<10))},
+		{"html titles", html(fill("<title></", 200<<10))},
+		{"html entities", html(fill("&amp", 500<<10))},
+		{"html ampersands", html(fill("&", 2<<20))},
+		{"html pre", html(fill("<pre>", 400<<10))},
+		{"html blocks", html(fill("<p>a", 400<<10))},
+		{"html items", html(fill("<li>", 400<<10))},
+		{"text of 3 MB", []byte("Content-Type: text/plain; charset=utf-8\r\n\r\n" + fill("äöü \r\n", 300<<10))},
+		{"gb18030 of 2 MB", []byte("Content-Type: text/plain; charset=gb18030\r\n\r\n" + fill("\x81\x30\x81\x30", 500<<10))},
+		{"utf-7 of 2 MB", []byte("Content-Type: text/plain; charset=utf-7\r\n\r\n" + fill("+", 2<<20))},
 		{"alternatives", []byte("Content-Type: multipart/alternative; boundary=abcdefgh\r\n\r\n" +
 			fill("--abcdefgh\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\nx\r\n--b--\r\n", 600))},
 	}

@@ -86,7 +86,7 @@ func TestThreadsOfGeneratedMail(t *testing.T) {
 	t.Parallel()
 	gen, dir := filepath.Join(threadShared(t), "mailserver", "gen"), t.TempDir()
 	const usual = 20_000 // messages that gen spreads over its two years
-	count := cmp.Or(os.Getenv("IMAP2API_THREADS_COUNT"), "4000")
+	count := cmp.Or(os.Getenv("IMAP2API_THREADS_COUNT"), "2000")
 	seed := cmp.Or(os.Getenv("IMAP2API_THREADS_SEED"), "1")
 	n, err := strconv.Atoi(count)
 	if err != nil {
