@@ -39,6 +39,7 @@ type memBox struct {
 // memServer is a plain model of an IMAP server.
 type memServer struct {
 	boxes     map[domain.MailboxName]*memBox
+	unlisted  domain.MailboxName // LIST leaves it out
 	condstore bool
 	qresync   bool
 	noMove    bool
@@ -198,6 +199,9 @@ func (c *memConn) List(context.Context) ([]domain.Listed, error) {
 	}
 	var out []domain.Listed
 	for _, name := range slices.Sorted(maps.Keys(c.s.boxes)) {
+		if name == c.s.unlisted {
+			continue
+		}
 		b := c.s.boxes[name]
 		st := c.s.status(b)
 		out = append(out, domain.Listed{Name: name, Delimiter: "/", Role: b.role, NoSelect: b.noSelect, Status: &st})

@@ -458,11 +458,78 @@ func TestRemovedIsNoSuccess(t *testing.T) {
 	w.sync()
 	delete(w.server.boxes, "Work")
 	w.server.add("INBOX", "hello")
-	w.server.fail = in("EXAMINE", "", &SourceError{Code: CodeProtocolError, Message: "No."})
+	w.server.fail = in("EXAMINE", "INBOX", &SourceError{Code: CodeProtocolError, Message: "No."})
 	for n := range 2 { // the mail may have been moved into the one that cannot be read
 		if end, err := w.try(t.Context()); err != nil || end.Status != "error" || end.Total != 1 || end.Deleted != n {
 			t.Errorf("%v: %+v", err, end)
 		}
+	}
+}
+
+// A mailbox that is not listed is gone when it cannot be opened, either.
+func TestUnlistedIsNotGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "INBOX", "Work")
+	w.server.add("Work", "hello")
+	w.sync()
+	n := len(w.log.log)
+	w.server.unlisted = "Work"
+	if end := w.sync(); end.Status != "success" || len(end.Warnings) != 1 || len(since[events.MailboxRemoved](w, n)) > 0 {
+		t.Errorf("end %+v", end)
+	}
+	w.server.unlisted = ""
+	w.sync()
+	if got := since[events.MessageExpunged](w, n); len(got) > 0 {
+		t.Errorf("recorded %+v", got)
+	}
+	w.check()
+}
+
+// A mod-sequence that is lower than at the checkpoint hides nothing.
+func TestModSeqThatFalls(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "INBOX")
+	w.server.add("INBOX", "one")
+	w.server.boxes["INBOX"].modSeq = 1000
+	w.sync()
+	w.server.boxes["INBOX"].modSeq = 10
+	w.server.setFlags("INBOX", 1, domain.FlagSeen)
+	if end := w.sync(); end.FlagsChanged != 1 {
+		t.Errorf("end %+v", end)
+	}
+	w.check()
+}
+
+// Copies without a Message-ID that differ in their dates alone keep them when the mailbox is renumbered.
+func TestResetOfCopiesWithOtherDates(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "INBOX")
+	first, second := w.server.newMessage("", "copy"), w.server.newMessage("", "copy")
+	second.raw = first.raw
+	w.server.append("INBOX", first)
+	w.server.append("INBOX", second)
+	w.sync()
+	b := w.server.boxes["INBOX"]
+	b.messages[1], b.messages[2] = second, first // they come in another order
+	w.server.newValidity("INBOX", 0)
+	w.sync()
+	w.check()
+}
+
+// What rests in quarantine is tried again when somebody asks for a check.
+func TestCheckTriesQuarantineAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "INBOX")
+	_, m := w.server.add("INBOX", "refused")
+	m.refuse = 2
+	w.sync()
+	w.sync()
+	if end := w.sync(); end.Received != 0 || len(w.log.quarantine) != 1 {
+		t.Errorf("before its time: %+v, quarantine %v", end, w.log.quarantine)
+	}
+	w.log.applyRow(CoverageDueRow{1})
+	if end := w.sync(); end.Received != 1 || len(w.log.quarantine) != 0 {
+		t.Errorf("asked for: %+v, quarantine %v", end, w.log.quarantine)
 	}
 }
 

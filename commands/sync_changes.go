@@ -22,7 +22,9 @@ func (r *accountRun) flags(ctx context.Context, m *mailboxRun) error {
 		if m.status.ModSeq == m.state.ModSeq {
 			return nil
 		}
-		after = m.state.ModSeq
+		if m.status.ModSeq > m.state.ModSeq { // else it counts anew, or the checkpoint was wrong
+			after = m.state.ModSeq
+		}
 	}
 	if after > 0 && m.told != nil {
 		maps.DeleteFunc(m.told, func(uid domain.UID, _ FlagState) bool { return !both.Contains(uid) })

@@ -3,6 +3,7 @@ package commands
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -95,8 +96,30 @@ func (r *accountRun) list(ctx context.Context) error {
 	slices.SortStableFunc(r.mailboxes, func(a, b *mailboxRun) int {
 		return cmp.Or(cmp.Compare(rank(a.listed), rank(b.listed)), cmp.Compare(a.listed.Name, b.listed.Name))
 	})
-	r.noteGone(slices.Collect(maps.Values(byName)), before)
+	gone, err := r.confirmGone(ctx, slices.Collect(maps.Values(byName)))
+	if err != nil {
+		return err
+	}
+	r.noteGone(gone, before)
 	return nil
+}
+
+// confirmGone returns those of the mailboxes that are not listed that cannot be opened, either: that one is missing
+// from a list is no proof that it is gone. The others are left as they are.
+func (r *accountRun) confirmGone(ctx context.Context, unlisted []domain.Mailbox) (gone []domain.Mailbox, err error) {
+	for _, m := range unlisted {
+		_, err := r.conn.Examine(ctx, m.Name)
+		source, told := errors.AsType[*SourceError](err)
+		switch {
+		case told && source.Code == CodeFolderMissing:
+			gone = append(gone, m)
+		case err == nil, told && source.Code == CodeProtocolError:
+			r.missing = append(r.missing, fmt.Sprintf("The mail server does not list the folder %q, which is still there.", m.Name))
+		default:
+			return nil, err
+		}
+	}
+	return gone, nil
 }
 
 // runOf returns the run of a mailbox that was listed: that of the list before, if there is one.

@@ -189,6 +189,9 @@ func (r *accountRun) look(ctx context.Context, m *mailboxRun) error {
 	if err != nil {
 		return err
 	}
+	if status.UIDValidity == 0 && m.state.UIDValidity != 0 {
+		return &SourceError{Code: CodeProtocolError, Message: "The mail server does not tell the UIDVALIDITY of the folder."}
+	}
 	gone, come, was, from := m.vanished, m.come, m.status, m.state.UIDNext
 	m.status, m.server, m.known, m.vanished = status, server, known, nil
 	_, login, begun := strings.Cut(m.state.WindowKey, " ")

@@ -60,6 +60,9 @@ func (r *accountRun) plan(ctx context.Context, m *mailboxRun, from domain.UID) e
 	if err != nil {
 		return fmt.Errorf("quarantine of mailbox %d: %w", m.state.ID, err)
 	}
+	if r.checks[m.state.ID].Due { // somebody wants all of it now
+		waiting, due = nil, due.Union(waiting)
+	}
 	m.limited = m.server.Minus(window)
 	m.todo = window.Minus(m.known).Minus(waiting)
 	m.retried = due.Intersect(m.todo)

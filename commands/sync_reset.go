@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/imap2api/imap2api/domain"
 	"github.com/imap2api/imap2api/events"
@@ -78,7 +79,7 @@ func (r *accountRun) recognise(ctx context.Context, m *mailboxRun) (map[domain.U
 		return nil, nil
 	}
 	old := map[trace][]domain.Known{}
-	bySum := map[[32]byte][]domain.UID{}
+	bySum := map[[32]byte][]domain.Known{}
 	for _, part := range m.known {
 		known, err := r.state.Known(ctx, r.Journal, m.state.ID, part.Lo, part.Hi)
 		if err != nil {
@@ -87,7 +88,7 @@ func (r *accountRun) recognise(ctx context.Context, m *mailboxRun) (map[domain.U
 		for _, k := range known {
 			t := trace{k.MsgKey, k.Size, k.InternalDate.UTC()}
 			old[t] = append(old[t], k)
-			bySum[k.SHA256] = append(bySum[k.SHA256], k.UID)
+			bySum[k.SHA256] = append(bySum[k.SHA256], k)
 		}
 	}
 	now := map[trace][]domain.UID{}
@@ -113,9 +114,10 @@ func (r *accountRun) recognise(ctx context.Context, m *mailboxRun) (map[domain.U
 	return kept, r.compareOctets(ctx, domain.UIDs(doubtful...), bySum, taken, kept)
 }
 
-// compareOctets fetches messages and matches those whose octets are stored. Only
-// sizes that occur on both sides are worth it, but sizes are hints, so all are fetched.
-func (r *accountRun) compareOctets(ctx context.Context, uids domain.UIDSet, bySum map[[32]byte][]domain.UID, taken map[domain.UID]bool, kept map[domain.UID]domain.UID) error {
+// compareOctets fetches messages and matches those whose octets are stored, with the same internal date: copies of one
+// message may differ in that alone. Only sizes that occur on both sides are worth it, but sizes are hints, so all are
+// fetched.
+func (r *accountRun) compareOctets(ctx context.Context, uids domain.UIDSet, bySum map[[32]byte][]domain.Known, taken map[domain.UID]bool, kept map[domain.UID]domain.UID) error {
 	stored := 0
 	for _, same := range bySum {
 		stored += len(same)
@@ -125,9 +127,12 @@ func (r *accountRun) compareOctets(ctx context.Context, uids domain.UIDSet, bySu
 	}
 	_, err := r.conn.Fetch(ctx, uids, r.opts.MaxMessage, func(f FetchedMessage) error {
 		sum := sumOf(f.Raw)
-		i := slices.IndexFunc(bySum[sum], func(u domain.UID) bool { return !taken[u] })
+		date := f.InternalDate.UTC().Truncate(time.Second)
+		i := slices.IndexFunc(bySum[sum], func(k domain.Known) bool {
+			return !taken[k.UID] && (date.Unix() <= 0 || k.InternalDate.Equal(date))
+		})
 		if i >= 0 {
-			old := bySum[sum][i]
+			old := bySum[sum][i].UID
 			taken[old] = true
 			kept[old] = f.UID
 		}

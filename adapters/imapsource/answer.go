@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 )
 
 // errSyntax says that an answer cannot be read. The answers after it can.
@@ -93,6 +95,19 @@ func (a *answer) readWord() {
 	case "OK", "NO", "BAD", "BYE", "PREAUTH":
 		a.kind, a.rest = status, all
 	}
+}
+
+// known reports whether the word may be that of an answer. What comes after a number is known (RFC 9051 section 9,
+// message-data), so another word there has lost something; other words may be of extensions.
+func (a *answer) known() bool {
+	if a.number > 0 && a.word != "FETCH" && a.word != "EXPUNGE" && a.word != "RECENT" {
+		return false
+	}
+	return a.word != "" && isASCII(a.word)
+}
+
+func isASCII(word string) bool {
+	return !strings.ContainsFunc(word, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
 // line reads up to the next line end, which is left out.

@@ -94,7 +94,7 @@ func TestChangeRefused(t *testing.T) {
 			commands.Changed{Refused: "NO [NOPERM] not yours, ***"}, []string{"UID STORE 1:2 +FLAGS (\\Seen)"}, "",
 		},
 		{"select refused", map[string]string{"SELECT": "TAG NO gone\r\n"}, commands.Changed{Refused: "NO gone"}, nil, ""},
-		{"another", map[string]string{"SELECT": "* OK [UIDVALIDITY 8] x\r\nTAG OK\r\n"}, commands.Changed{Another: true}, nil, ""},
+		{"another", map[string]string{"SELECT": "* 2 EXISTS\r\n* OK [UIDVALIDITY 8] x\r\nTAG OK\r\n"}, commands.Changed{Another: true}, nil, ""},
 		{
 			"not kept", map[string]string{"SELECT": opened + "TAG OK\r\n", "UID STORE": "* 2 FETCH (UID 2 FLAGS ())\r\nTAG OK\r\n"},
 			commands.Changed{Refused: `The flag \Seen of UID 2 stays as it is.`}, []string{"UID STORE 1:2 +FLAGS (\\Seen)"}, "",

@@ -47,6 +47,9 @@ func (s *session) examine(name domain.MailboxName, wire string) (domain.MailboxS
 func (s *session) open(name domain.MailboxName, examine command, take taker) (domain.MailboxStatus, error) {
 	s.opened, s.box = false, box{}
 	err := s.run(examine, take)
+	if err == nil && !s.box.counted { // RFC 9051 section 6.3.2 wants it; without, a full mailbox would look empty
+		err = sourceError(commands.CodeProtocolError, "The server does not tell how many messages the folder has.", errSyntax)
+	}
 	if err == nil && s.box.odd != nil {
 		err = sourceError(commands.CodeProtocolError, "The server numbers the folder with what is no number.", s.box.odd)
 	}

@@ -3,6 +3,7 @@ package imapsource
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -128,6 +129,9 @@ func (f *fetcher) bodies(s *session) error {
 			return nil
 		}
 		reply, err := s.read(r.take)
+		if err == nil && !r.expects(reply) { // the rest of a message, when the server is wrong about its length
+			err = fmt.Errorf("%w: answer to %q, which nobody asked", errSyntax, words(reply.tag))
+		}
 		if err != nil {
 			return r.broken(err)
 		}

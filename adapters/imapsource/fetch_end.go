@@ -32,6 +32,11 @@ func (r *receiver) setAside(p *part) error {
 	return errSplit
 }
 
+// expects reports whether a reply is data or ends a batch.
+func (r *receiver) expects(reply reply) bool {
+	return reply.tag == "*" || slices.ContainsFunc(r.batches, func(b *batch) bool { return b.tag == reply.tag })
+}
+
 // finish closes the account of the batch that a reply ends, if it ends one.
 func (r *receiver) finish(reply reply) error {
 	i := slices.IndexFunc(r.batches, func(b *batch) bool { return b.tag == reply.tag })

@@ -499,6 +499,113 @@ func TestByeIsTold(t *testing.T) {
 	}
 }
 
+// A literal that is longer or shorter than it is said to be costs a question more, never an octet.
+func TestLiteralOfAnotherLength(t *testing.T) {
+	t.Parallel()
+	for wrong := -20; wrong <= 3; wrong++ {
+		t.Run(fmt.Sprint(wrong), func(t *testing.T) {
+			t.Parallel()
+			first := true
+			s := only(func(s *scripted, c *scriptedConn, body string) string {
+				said := len(body)
+				if first {
+					first, said = false, said+wrong
+				}
+				return fmt.Sprintf("* 2 FETCH (UID 2 FLAGS () INTERNALDATE %q BODY[] {%d}\r\n%s)\r\n", testDate, said, body)
+			})
+			s.start(t)
+			wantAll(t, s, s.all(t, s.conn(t, Options{CommandTimeout: time.Second})))
+		})
+	}
+}
+
+// A literal that swallows what comes behind makes no message of two.
+func TestMessageWithTwoBodies(t *testing.T) {
+	t.Parallel()
+	for name, swallowed := range map[string]string{
+		"body": "* 2 FETCH (UID 2 FLAGS () INTERNALDATE %[1]q BODY[] {2}\r\nxx BODY[] %[2]s)\r\n",
+		"uid":  "* 2 FETCH (UID 1 FLAGS () INTERNALDATE %[1]q UID 2 BODY[] %[2]s)\r\n",
+		"word": "* 2 FETCH (UID 2 FL\xc1GS () FLAGS () INTERNALDATE %[1]q BODY[] %[2]s)\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			first := true
+			s := only(func(s *scripted, c *scriptedConn, body string) string {
+				if !first {
+					return s.plainMessage(2, "(UID FLAGS INTERNALDATE BODY.PEEK[])")
+				}
+				first = false
+				return fmt.Sprintf(swallowed, testDate, literal("wrong "+body))
+			})
+			s.start(t)
+			wantAll(t, s, s.all(t, s.conn(t, Options{})))
+		})
+	}
+}
+
+// A mailbox that is opened without the number of its messages is not an empty one.
+func TestOpenedWithoutExists(t *testing.T) {
+	t.Parallel()
+	for _, exists := range []string{"", "* 3\r\n", "* 3 EX\r\n", "* 3 EXI\xd3TS\r\n"} {
+		s := &scripted{Messages: messages(3)}
+		s.Answer = func(c *scriptedConn, tag, command string) bool {
+			if strings.HasPrefix(command, "EXAMINE") {
+				c.send(exists + "* OK [UIDVALIDITY 7] x\r\n" + tag + " OK done\r\n")
+				return true
+			}
+			return false
+		}
+		s.start(t)
+		c, err := New(Options{}).open(t.Context(), s.login())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close() //nolint:errcheck // a test's
+		if _, err := c.Examine(t.Context(), "INBOX"); code(err) != commands.CodeProtocolError {
+			t.Errorf("%q: %v, want protocol_error", exists, err)
+		}
+	}
+}
+
+// The end of a LOGIN that says neither OK nor NO refuses no password.
+func TestLoginThatEndsOddly(t *testing.T) {
+	t.Parallel()
+	for _, end := range []string{"O", "\xcfK done", "", "XYZZY [AUTHENTICATIONFAILED] no"} {
+		s := &scripted{}
+		s.Answer = func(c *scriptedConn, tag, command string) bool {
+			if strings.HasPrefix(command, "LOGIN") || strings.HasPrefix(command, "AUTHENTICATE") {
+				c.send(tag + " " + end + "\r\n")
+				return true
+			}
+			return false
+		}
+		s.start(t)
+		if _, err := New(Options{}).open(t.Context(), s.login()); code(err) != commands.CodeProtocolError {
+			t.Errorf("%q: %v, want protocol_error", end, err)
+		}
+	}
+}
+
+// Flags that changed are not lost with an answer that has lost something.
+func TestChangedFlagsInOddAnswers(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{"* 2 FET\r\n", "* 2\r\n", "* 2 FETC\xc8 (UID 2 FLAGS ())\r\n", "* 2 FETCH (UI\xc4 2 FLAGS ())\r\n"} {
+		s := &scripted{Messages: messages(3)}
+		s.Answer = func(c *scriptedConn, tag, command string) bool {
+			if strings.Contains(command, "CHANGEDSINCE") {
+				c.send(answer + tag + " OK done\r\n")
+				return true
+			}
+			return false
+		}
+		s.start(t)
+		err := s.conn(t, Options{}).Flags(t.Context(), domain.UIDs(1, 2, 3), 4, func(commands.FlagState) error { return nil })
+		if code(err) != commands.CodeProtocolError {
+			t.Errorf("%q: %v, want protocol_error", answer, err)
+		}
+	}
+}
+
 func TestEndlessLine(t *testing.T) {
 	t.Parallel()
 	for name, begin := range map[string]string{

@@ -50,8 +50,11 @@ func (a *answer) fetched(body func(p *part) error) (part, error) {
 	}
 	for !a.accept(')') {
 		name := a.itemName()
-		if name == "" || a.ended() {
+		if name == "" || !isASCII(name) || a.ended() {
 			return p, a.bad("item of FETCH")
+		}
+		if name == "UID" && p.uid > 0 || p.hasBody && bodyItem(name) { // a literal of the wrong length has swallowed the rest
+			return p, a.bad("no second " + name)
 		}
 		if err := a.item(&p, name, body); err != nil {
 			return p, err
@@ -103,6 +106,8 @@ func (a *answer) item(p *part, name string, body func(p *part) error) error {
 	}
 	return nil
 }
+
+func bodyItem(name string) bool { return name == "BODY[]" || name == "BODY[]<0>" || name == "RFC822" }
 
 // body reads the value of BODY[]: a literal mostly, NIL if another session has expunged
 // the message.

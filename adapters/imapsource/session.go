@@ -37,7 +37,8 @@ type session struct {
 // box is what the answers about the open mailbox have said.
 type box struct {
 	domain.MailboxStatus
-	odd error // a number of it that is none
+	counted bool  // EXISTS has come
+	odd     error // a number of it that is none
 }
 
 // capabilities are what a server says it can, as it spells it.
@@ -143,15 +144,19 @@ func (s *session) send(text string) (tag string, err error) {
 // continuation request, "*" of data that was taken.
 type reply struct{ tag, text string }
 
-// outcome returns what a reply that ends a command says, nil for OK.
+// outcome returns what a reply that ends a command says, nil for OK. Nothing but NO and BAD is a refusal, which might
+// be one of a password.
 func (s *session) outcome(r reply) error {
-	if word, _, _ := strings.Cut(r.text, " "); strings.EqualFold(word, "OK") {
+	switch word, _, _ := strings.Cut(r.text, " "); strings.ToUpper(word) {
+	case "OK":
 		if name, value := responseCode(r.text); name == "COPYUID" {
 			s.copied = value
 		}
 		return nil
+	case "NO", "BAD":
+		return &refusedError{text: s.wire.told(r.text)}
 	}
-	return &refusedError{text: s.wire.told(r.text)}
+	return fmt.Errorf("%w: end of a command: %s", errSyntax, words(r.text))
 }
 
 // read reads one answer. Data goes to take, unless it is about the open mailbox.
@@ -182,7 +187,7 @@ func (s *session) data(a *answer, take taker) error {
 	switch {
 	case a.word == "EXISTS":
 		s.moved = s.moved || s.box.Messages != a.number
-		s.box.Messages = a.number
+		s.box.Messages, s.box.counted = a.number, true
 	case a.word == "EXPUNGE":
 		s.moved = true
 		s.box.Messages -= min(1, s.box.Messages)
@@ -195,6 +200,8 @@ func (s *session) data(a *answer, take taker) error {
 		return err
 	case !s.listing && (a.word == "STATUS" || a.word == "LIST"):
 		s.stirred = true
+	case !a.known():
+		return a.bad("answer")
 	case take != nil:
 		return take(a)
 	case a.word == "FETCH":

@@ -20,6 +20,7 @@ import (
 func TestKillWhileIndexing(t *testing.T) {
 	t.Parallel()
 	k := newKill(t, uint64(time.Now().UnixNano()&0xffffffff))
+	k.begin(k.dovecot.Port, map[string]any{"sync_interval": nil})
 	if err := k.api.sync(k.server); err != nil {
 		t.Fatal(err)
 	}

@@ -3,10 +3,12 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -25,6 +27,7 @@ func TestKill(t *testing.T) {
 	seed := uint64(number(t, "SEED", int(time.Now().UnixNano()&0xffffffff)))
 	t.Logf("IMAP2API_TEST_SEED=%d IMAP2API_TEST_ROUNDS=%d", seed, rounds)
 	k := newKill(t, seed)
+	k.begin(k.dovecot.Port, map[string]any{"sync_interval": nil})
 	for round := range rounds {
 		k.round(round)
 		if t.Failed() {
@@ -51,7 +54,8 @@ type kill struct {
 	begun int              // syncs that went on when something was killed
 }
 
-func newKill(t *testing.T, seed uint64) *kill {
+// newKill delivers mail; begin adds it.
+func newKill(t *testing.T, seed uint64, variables ...string) *kill {
 	t.Helper()
 	dir := openTempDir(t)
 	own, err := settings(dir)
@@ -60,7 +64,7 @@ func newKill(t *testing.T, seed uint64) *kill {
 	}
 	k := &kill{
 		t: t, dovecot: dovecottest.Start(t, dovecottest.Options{}), seen: map[int64]string{}, span: time.Second,
-		env: append(ownEnvironment(), own...), dataDir: filepath.Join(dir, "data"),
+		env: slices.Concat(ownEnvironment(), own, variables), dataDir: filepath.Join(dir, "data"),
 	}
 	k.world = newWorld(t, k.dovecot.NewUser(t), seed, "Work", "Work/Deep", "Архив", "R&D")
 	for _, folder := range []string{"INBOX", "INBOX", "Sent", "Work", "Work/Deep", "Архив", "R&D"} {
@@ -76,17 +80,23 @@ func newKill(t *testing.T, seed uint64) *kill {
 			t.Logf("done to the mailbox:\n%s\nlog of the last program:\n%s", strings.Join(k.world.done, "\n"), k.program.log.news())
 		}
 	})
+	return k
+}
+
+// begin starts the program and adds the mail at a port; fields replace others.
+func (k *kill) begin(port int, fields map[string]any) {
+	k.t.Helper()
 	k.start()
 	account := map[string]any{
-		"name": "killed", "host": "127.0.0.2", "port": k.dovecot.Port, "use_ssl": false, "username": k.world.user.Name,
-		"password": k.world.user.Password, "sync_interval": nil, "exclude_trash": false,
+		"name": "killed", "host": "127.0.0.2", "port": port, "use_ssl": false, "username": k.world.user.Name,
+		"password": k.world.user.Password, "exclude_trash": false,
 	}
+	maps.Copy(account, fields)
 	var made struct{ ID int64 }
 	if err := k.api.call(http.StatusCreated, "POST", "/api/imap-servers/", account, &made); err != nil {
-		t.Fatal(err)
+		k.t.Fatal(err)
 	}
 	k.server = made.ID
-	return k
 }
 
 // hard delivers messages that are hard to read, if the generator of them is there.

@@ -40,11 +40,13 @@ type world struct {
 	serial int
 	ids    []string        // of messages that can be answered
 	copied map[string]bool // sums of what was there twice at some time
+	hidden bool            // what is moved counts as copied
 	done   []string        // what was done, for the log of a failed test
 }
 
 func newWorld(t testing.TB, user *dovecottest.User, seed uint64, folders ...string) *world {
 	t.Helper()
+	user.Keep()
 	w := &world{t: t, user: user, rng: rand.New(rand.NewPCG(seed, 0)), copied: map[string]bool{}}
 	for _, folder := range folders {
 		user.Create(t, folder)
@@ -53,20 +55,17 @@ func newWorld(t testing.TB, user *dovecottest.User, seed uint64, folders ...stri
 }
 
 // folders are all that can be opened, by name.
-func (w *world) folders() []string {
+func (w *world) folders() (names []string) {
 	w.t.Helper()
-	c := w.user.Connect(w.t)
-	defer c.Close() //nolint:errcheck // only read
-	listed, err := c.List("", "*", nil).Collect()
-	if err != nil {
-		w.t.Fatalf("list folders: %v", err)
-	}
-	var names []string
-	for _, l := range listed { // Dovecot lists a name that has only others below it, too
-		if _, err := c.Status(l.Mailbox, &imap.StatusOptions{UIDNext: true}).Wait(); err == nil {
-			names = append(names, l.Mailbox)
+	w.user.Do(w.t, "", func(c *imapclient.Client) error {
+		listed, err := c.List("", "*", &imap.ListOptions{ReturnStatus: &imap.StatusOptions{UIDNext: true}}).Collect()
+		for _, l := range listed {
+			if l.Status != nil { // Dovecot lists a name that has only others below it, too
+				names = append(names, l.Mailbox)
+			}
 		}
-	}
+		return err
+	})
 	slices.Sort(names)
 	return names
 }
@@ -74,18 +73,15 @@ func (w *world) folders() []string {
 func (w *world) pick(names []string) string { return names[w.rng.IntN(len(names))] }
 
 // some are up to n UIDs of a folder.
-func (w *world) some(folder string, n int) []imap.UID {
+func (w *world) some(folder string, n int) (uids []imap.UID) {
 	w.t.Helper()
-	c := w.user.Connect(w.t)
-	defer c.Close() //nolint:errcheck // only read
-	if _, err := c.Select(folder, &imap.SelectOptions{ReadOnly: true}).Wait(); err != nil {
-		w.t.Fatalf("select %s: %v", folder, err)
-	}
-	found, err := c.UIDSearch(&imap.SearchCriteria{}, nil).Wait()
-	if err != nil {
-		w.t.Fatalf("search %s: %v", folder, err)
-	}
-	uids := found.AllUIDs()
+	w.user.Do(w.t, folder, func(c *imapclient.Client) error {
+		found, err := c.UIDSearch(&imap.SearchCriteria{}, nil).Wait()
+		if err == nil {
+			uids = found.AllUIDs()
+		}
+		return err
+	})
 	w.rng.Shuffle(len(uids), func(i, j int) { uids[i], uids[j] = uids[j], uids[i] })
 	return uids[:min(len(uids), 1+w.rng.IntN(n))]
 }
@@ -95,33 +91,13 @@ func (w *world) did(format string, args ...any) {
 	w.done = append(w.done, fmt.Sprintf(format, args...))
 }
 
-// append stores n new messages over a connection of their own.
+// append stores n new messages.
 func (w *world) append(folder string, n int) {
 	w.t.Helper()
 	w.did("append %d to %s", n, folder)
-	c := w.user.Connect(w.t)
-	defer c.Close() //nolint:errcheck // logged out below
 	for range n {
 		raw, date := w.message()
-		w.store(c, folder, raw, date, w.flags())
-	}
-	if err := c.Logout().Wait(); err != nil {
-		w.t.Fatalf("log out: %v", err)
-	}
-}
-
-func (w *world) store(c *imapclient.Client, folder string, raw []byte, date time.Time, flags []imap.Flag) {
-	w.t.Helper()
-	cmd := c.Append(folder, int64(len(raw)), &imap.AppendOptions{Flags: flags, Time: date})
-	_, err := cmd.Write(raw)
-	if err == nil {
-		err = cmd.Close()
-	}
-	if err == nil {
-		_, err = cmd.Wait()
-	}
-	if err != nil {
-		w.t.Fatalf("append to %s: %v", folder, err)
+		w.user.Append(w.t, folder, raw, date, w.flags()...)
 	}
 }
 
@@ -213,28 +189,27 @@ func (w *world) change() {
 	case 7:
 		to := w.pick(names)
 		w.did("copy %v of %s to %s", uids, folder, to)
-		for _, s := range w.sums(folder, uids) {
-			w.copied[s] = true
-		}
+		w.twice(folder, uids)
 		w.user.Copy(w.t, folder, to, uids...)
 	default:
 		if to := w.pick(names); to != folder {
 			w.did("move %v of %s to %s", uids, folder, to)
+			if w.hidden {
+				w.twice(folder, uids)
+			}
 			w.user.Move(w.t, folder, to, uids...)
 		}
 	}
 }
 
-// sums are those of messages.
-func (w *world) sums(folder string, uids []imap.UID) []string {
+// twice notes that messages, or all of a folder for nil, are in two places at some time.
+func (w *world) twice(folder string, uids []imap.UID) {
 	w.t.Helper()
-	var sums []string
 	for _, m := range w.user.Messages(w.t, folder) {
-		if slices.Contains(uids, m.UID) {
-			sums = append(sums, sum(m.Raw))
+		if uids == nil || slices.Contains(uids, m.UID) {
+			w.copied[sum(m.Raw)] = true
 		}
 	}
-	return sums
 }
 
 // changeFolders makes, renames, deletes or makes anew a folder.
@@ -262,6 +237,9 @@ func (w *world) changeFolders() {
 			return // into itself
 		}
 		w.did("rename %s to %s", folder, fresh)
+		if w.hidden {
+			w.twice(folder, nil)
+		}
 		w.user.Rename(w.t, folder, fresh)
 	case 1:
 		w.did("delete %s", folder)
@@ -271,4 +249,25 @@ func (w *world) changeFolders() {
 		w.user.Recreate(w.t, folder)
 		w.append(folder, 1+w.rng.IntN(5))
 	}
+}
+
+// subscribe changes which folders mail programs show, which is nobody's business here.
+func (w *world) subscribe() {
+	w.t.Helper()
+	folder := w.pick(w.folders())
+	w.did("change the subscription of %s", folder)
+	w.user.Do(w.t, "", func(c *imapclient.Client) error {
+		if w.rng.IntN(2) == 0 {
+			return c.Unsubscribe(folder).Wait()
+		}
+		return c.Subscribe(folder).Wait()
+	})
+}
+
+// renumber gives a folder another UIDVALIDITY, with the same mail.
+func (w *world) renumber() {
+	w.t.Helper()
+	folder := w.pick(w.folders())
+	w.did("renumber %s", folder)
+	w.user.Renumber(w.t, folder)
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,12 +17,14 @@ import (
 
 // A User is a login with mail: INBOX, Sent, Trash, Junk and Drafts, all empty
 // at first. Its methods are what other mail programs do to it; each uses a
-// connection of its own and fails the test on an error.
+// connection of its own, unless Keep was called, and fails the test on an error.
 type User struct {
 	Name, Password string
 
 	server    *Server
 	delivered int
+	keeps     bool
+	kept      *imapclient.Client // that rests
 }
 
 // Stored is a message as the server shows it.
@@ -58,12 +62,23 @@ func (u *User) Connect(t testing.TB) *imapclient.Client {
 	return c
 }
 
-// do runs an action on a connection with a mailbox selected, or none if the
+// Keep lets the methods use one connection after the other's work, for tests that do much. They are then for
+// one goroutine at a time.
+func (u *User) Keep() { u.keeps = true }
+
+// Do runs an action on a connection with a mailbox selected, or none if the
 // name is empty.
-func (u *User) do(t testing.TB, mailbox string, action func(*imapclient.Client) error) {
+func (u *User) Do(t testing.TB, mailbox string, action func(*imapclient.Client) error) {
 	t.Helper()
-	c := u.Connect(t)
-	defer func() { _ = c.Close() }()
+	c := u.kept
+	if u.kept = nil; c == nil || c.Noop().Wait() != nil { // it may have ended with a server that was killed
+		c = u.Connect(t)
+	}
+	defer func() {
+		if u.kept != c {
+			_ = c.Close()
+		}
+	}()
 	if mailbox != "" {
 		if _, err := c.Select(mailbox, nil).Wait(); err != nil {
 			t.Fatalf("select %s: %v", mailbox, err)
@@ -72,27 +87,33 @@ func (u *User) do(t testing.TB, mailbox string, action func(*imapclient.Client) 
 	if err := action(c); err != nil {
 		t.Fatalf("dovecot, user %s, mailbox %q: %v", u.Name, mailbox, err)
 	}
-	if err := c.Logout().Wait(); err != nil {
-		t.Fatalf("log out: %v", err)
+	var err error
+	if u.kept = c; !u.keeps {
+		u.kept, err = nil, c.Logout().Wait()
+	} else if mailbox != "" {
+		err = c.Unselect().Wait()
+	}
+	if err != nil {
+		t.Fatalf("end of what was done: %v", err)
 	}
 }
 
 // Create makes a mailbox; "/" divides levels.
 func (u *User) Create(t testing.TB, mailbox string) {
 	t.Helper()
-	u.do(t, "", func(c *imapclient.Client) error { return c.Create(mailbox, nil).Wait() })
+	u.Do(t, "", func(c *imapclient.Client) error { return c.Create(mailbox, nil).Wait() })
 }
 
 // Delete removes a mailbox with its mail.
 func (u *User) Delete(t testing.TB, mailbox string) {
 	t.Helper()
-	u.do(t, "", func(c *imapclient.Client) error { return c.Delete(mailbox).Wait() })
+	u.Do(t, "", func(c *imapclient.Client) error { return c.Delete(mailbox).Wait() })
 }
 
 // Rename gives a mailbox another name.
 func (u *User) Rename(t testing.TB, from, to string) {
 	t.Helper()
-	u.do(t, "", func(c *imapclient.Client) error { return c.Rename(from, to, nil).Wait() })
+	u.Do(t, "", func(c *imapclient.Client) error { return c.Rename(from, to, nil).Wait() })
 }
 
 // Recreate deletes a mailbox and makes it anew: no mail and another
@@ -111,11 +132,21 @@ func (u *User) Recreate(t testing.TB, mailbox string) {
 	t.Fatalf("UIDVALIDITY of %s stays %d", mailbox, before)
 }
 
+// Renumber gives a mailbox another UIDVALIDITY, with the same mail under the same UIDs.
+func (u *User) Renumber(t testing.TB, mailbox string) {
+	t.Helper()
+	next := strconv.FormatUint(uint64(u.UIDValidity(t, mailbox)+1), 10)
+	out, err := exec.Command("doveadm", "-c", u.server.config(), "mailbox", "update", "-u", u.Name, "--uid-validity", next, mailbox).CombinedOutput()
+	if err != nil {
+		t.Fatalf("renumber %s: %v\n%s", mailbox, err, out)
+	}
+}
+
 // UIDValidity is that of a mailbox now.
 func (u *User) UIDValidity(t testing.TB, mailbox string) uint32 {
 	t.Helper()
 	var validity uint32
-	u.do(t, "", func(c *imapclient.Client) error {
+	u.Do(t, "", func(c *imapclient.Client) error {
 		data, err := c.Status(mailbox, &imap.StatusOptions{UIDValidity: true}).Wait()
 		if err == nil {
 			validity = data.UIDValidity
@@ -129,21 +160,31 @@ func (u *User) UIDValidity(t testing.TB, mailbox string) uint32 {
 func (u *User) Append(t testing.TB, mailbox string, raw []byte, date time.Time, flags ...imap.Flag) imap.UID {
 	t.Helper()
 	var uid imap.UID
-	u.do(t, "", func(c *imapclient.Client) error {
-		cmd := c.Append(mailbox, int64(len(raw)), &imap.AppendOptions{Flags: flags, Time: date})
-		if _, err := cmd.Write(raw); err != nil {
-			return err
+	u.Do(t, "", func(c *imapclient.Client) error {
+		for deadline := time.Now().Add(patience); ; <-time.After(10 * time.Millisecond) {
+			data, err := appendOnce(c, mailbox, raw, &imap.AppendOptions{Flags: flags, Time: date})
+			if err == nil {
+				uid = data.UID
+				return nil
+			}
+			// Of a mailbox that is new, and that a session has open which was there before under the name.
+			if !strings.Contains(err.Error(), "deleted under us") || time.Now().After(deadline) {
+				return err
+			}
 		}
-		if err := cmd.Close(); err != nil {
-			return err
-		}
-		data, err := cmd.Wait()
-		if err == nil {
-			uid = data.UID
-		}
-		return err
 	})
 	return uid
+}
+
+func appendOnce(c *imapclient.Client, mailbox string, raw []byte, options *imap.AppendOptions) (*imap.AppendData, error) {
+	cmd := c.Append(mailbox, int64(len(raw)), options)
+	if _, err := cmd.Write(raw); err != nil {
+		return nil, err
+	}
+	if err := cmd.Close(); err != nil {
+		return nil, err
+	}
+	return cmd.Wait()
 }
 
 // Deliver puts a message into the Maildir as a file, octet for octet, as a
@@ -156,7 +197,7 @@ func (u *User) Deliver(t testing.TB, mailbox string, raw []byte, date time.Time,
 		dir = filepath.Join(dir, "."+strings.ReplaceAll(mailbox, "/", "."))
 	}
 	if _, err := os.Stat(filepath.Join(dir, "cur")); err != nil {
-		u.do(t, mailbox, func(*imapclient.Client) error { return nil }) // makes INBOX
+		u.Do(t, mailbox, func(*imapclient.Client) error { return nil }) // makes INBOX
 	}
 	u.delivered++
 	name := fmt.Sprintf("%d.M%06dP%d.test,S=%d", time.Now().Unix(), u.delivered, os.Getpid(), len(raw))
@@ -218,7 +259,7 @@ func (u *User) RemoveFlags(t testing.TB, mailbox string, uid imap.UID, flags ...
 
 func (u *User) store(t testing.TB, mailbox string, uid imap.UID, op imap.StoreFlagsOp, flags []imap.Flag) {
 	t.Helper()
-	u.do(t, mailbox, func(c *imapclient.Client) error {
+	u.Do(t, mailbox, func(c *imapclient.Client) error {
 		return c.Store(imap.UIDSetNum(uid), &imap.StoreFlags{Op: op, Silent: true, Flags: flags}, nil).Close()
 	})
 }
@@ -226,7 +267,7 @@ func (u *User) store(t testing.TB, mailbox string, uid imap.UID, op imap.StoreFl
 // Move moves messages to another mailbox, where they get new UIDs.
 func (u *User) Move(t testing.TB, from, to string, uids ...imap.UID) {
 	t.Helper()
-	u.do(t, from, func(c *imapclient.Client) error {
+	u.Do(t, from, func(c *imapclient.Client) error {
 		_, err := c.Move(imap.UIDSetNum(uids...), to).Wait()
 		return err
 	})
@@ -235,7 +276,7 @@ func (u *User) Move(t testing.TB, from, to string, uids ...imap.UID) {
 // Copy copies messages to another mailbox.
 func (u *User) Copy(t testing.TB, from, to string, uids ...imap.UID) {
 	t.Helper()
-	u.do(t, from, func(c *imapclient.Client) error {
+	u.Do(t, from, func(c *imapclient.Client) error {
 		_, err := c.Copy(imap.UIDSetNum(uids...), to).Wait()
 		return err
 	})
@@ -245,7 +286,7 @@ func (u *User) Copy(t testing.TB, from, to string, uids ...imap.UID) {
 func (u *User) Expunge(t testing.TB, mailbox string, uids ...imap.UID) {
 	t.Helper()
 	set := imap.UIDSetNum(uids...)
-	u.do(t, mailbox, func(c *imapclient.Client) error {
+	u.Do(t, mailbox, func(c *imapclient.Client) error {
 		mark := &imap.StoreFlags{Op: imap.StoreFlagsAdd, Silent: true, Flags: []imap.Flag{imap.FlagDeleted}}
 		if err := c.Store(set, mark, nil).Close(); err != nil {
 			return err
@@ -259,7 +300,7 @@ func (u *User) Messages(t testing.TB, mailbox string) []Stored {
 	t.Helper()
 	var found []Stored
 	body := &imap.FetchItemBodySection{Peek: true}
-	u.do(t, mailbox, func(c *imapclient.Client) error {
+	u.Do(t, mailbox, func(c *imapclient.Client) error {
 		rows := c.Fetch(imap.UIDSet{imap.UIDRange{Start: 1}}, &imap.FetchOptions{
 			UID: true, Flags: true, InternalDate: true, BodySection: []*imap.FetchItemBodySection{body},
 		})
