@@ -34,9 +34,6 @@ func (r *accountRun) coverageDue(m *mailboxRun) bool {
 // cover accounts for every message that the server listed in this run (api.md 10.13), and records what is
 // other than at the last check, or was checked long ago.
 func (r *accountRun) cover(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return nil // cancelled
-	}
 	checks, err := r.state.Checks(ctx, r.Journal, r.Account) // one may have been asked for since the run began
 	if err != nil {
 		return fmt.Errorf("last checks of account %d: %w", r.Account, err)
@@ -94,7 +91,7 @@ func (r *accountRun) coverageOf(ctx context.Context, m *mailboxRun) (events.Cove
 	b.add(events.CoverageExcluded, events.ReasonSyncLimit, limitMessage(r.settings), limited)
 	b.add(events.CoverageExcluded, events.ReasonFolder, msgElsewhere, elsewhere)
 	b.add(events.CoverageExcluded, events.ReasonSizeLimit, sizeMessage(r.opts.MaxMessage), part)
-	b.now.CoverageCounts.OnServer, b.now.Stored = m.server.Count(), stored.Minus(part).Count()
+	b.now.OnServer, b.now.Stored = m.server.Count(), stored.Minus(part).Count()
 	return r.checked(b.now, m.state, true, m.status), nil
 }
 

@@ -120,8 +120,10 @@ func (h *SyncAccountHandler) Handle(ctx context.Context, run Run, p *progress) e
 	if told := r.tellThreads(ctx); told != nil {
 		return told
 	}
-	if uncovered := r.cover(ctx); uncovered != nil {
-		return uncovered
+	if ctx.Err() == nil { // not cancelled
+		if uncovered := r.cover(ctx); uncovered != nil {
+			return uncovered
+		}
 	}
 	if unsaid := r.endAsked(ctx, err); unsaid != nil {
 		return unsaid

@@ -53,7 +53,7 @@ func (a *accountWatch) suits(now Watch) bool {
 	refused := a.refused
 	a.mu.Unlock()
 	synced := now.LastSync != nil && (a.LastSync == nil || now.LastSync.After(*a.LastSync))
-	return a.Version == now.Version && !(refused && synced)
+	return a.Version == now.Version && (!refused || !synced)
 }
 
 func (a *accountWatch) run() {

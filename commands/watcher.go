@@ -81,8 +81,11 @@ func NewWatcher(watches Watches, connections *Connections, state SyncState, pass
 		set *time.Duration
 		to  time.Duration
 	}{
-		{&opts.Claim, 2 * time.Second}, {&opts.Round, time.Minute}, {&opts.Slow, 5 * time.Minute},
-		{&opts.Idle, 9 * time.Minute}, {&opts.Gather, 300 * time.Millisecond},
+		{&opts.Claim, 2 * time.Second},
+		{&opts.Round, time.Minute},
+		{&opts.Slow, 5 * time.Minute},
+		{&opts.Idle, 9 * time.Minute},
+		{&opts.Gather, 300 * time.Millisecond},
 	}
 	for _, d := range defaults {
 		if *d.set == 0 {

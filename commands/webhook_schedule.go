@@ -2,7 +2,6 @@ package commands
 
 import (
 	"math/rand/v2"
-
 	"time"
 )
 

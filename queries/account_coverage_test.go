@@ -44,7 +44,9 @@ func TestAccountCoverage(t *testing.T) {
 		{checkList{inbox, checkOf("Sent", now.Add(-staleAfter-1), 1, true, events.CoverageCounts{})}, "", "stale", "complete stale", inbox.CoverageCounts, "quarantined"},
 		{
 			checkList{inbox, checkOf("Sent", now.Add(-staleAfter-1), 1, true, events.CoverageCounts{}), checkOf("Z", now, 1, true, events.CoverageCounts{OnServer: 2, Missing: 2}, missing)},
-			"", "incomplete", "complete stale incomplete", events.CoverageCounts{OnServer: 8, Stored: 5, Quarantined: 1, Missing: 2}, "missing quarantined",
+			"", "incomplete", "complete stale incomplete",
+			events.CoverageCounts{OnServer: 8, Stored: 5, Quarantined: 1, Missing: 2},
+			"missing quarantined",
 		},
 	} {
 		got, err := NewGetAccountCoverage(c.checks, func() time.Time { return now }).Handle(t.Context(), GetAccountCoverage{Mailbox: c.mailbox})

@@ -131,9 +131,16 @@ func TestNumbers(t *testing.T) {
 		p     Paging
 		want  string
 	}{
-		{5, Paging{Size: 2, Number: 1}, "1 of 5: 1 2"}, {5, Paging{Size: 2, Number: 3}, "3 of 5: 5"}, {5, Paging{Size: 2, Last: true}, "3 of 5: 5"},
-		{4, Paging{Size: 2, Last: true}, "2 of 4: 3 4"}, {0, Paging{Size: 2, Number: 1}, "1 of 0:"}, {0, Paging{Size: 2, Last: true}, "1 of 0:"},
-		{5, Paging{Size: 2, Number: 4}, "page"}, {5, Paging{Size: 2}, "page"}, {5, Paging{Size: 2, Number: -1}, "page"}, {0, Paging{Size: 2, Number: 2}, "page"},
+		{5, Paging{Size: 2, Number: 1}, "1 of 5: 1 2"},
+		{5, Paging{Size: 2, Number: 3}, "3 of 5: 5"},
+		{5, Paging{Size: 2, Last: true}, "3 of 5: 5"},
+		{4, Paging{Size: 2, Last: true}, "2 of 4: 3 4"},
+		{0, Paging{Size: 2, Number: 1}, "1 of 0:"},
+		{0, Paging{Size: 2, Last: true}, "1 of 0:"},
+		{5, Paging{Size: 2, Number: 4}, "page"},
+		{5, Paging{Size: 2}, "page"},
+		{5, Paging{Size: 2, Number: -1}, "page"},
+		{0, Paging{Size: 2, Number: 2}, "page"},
 		{5, Paging{Size: 100, Number: 1}, "1 of 5: 1 2 3 4 5"},
 	} {
 		got := "page"

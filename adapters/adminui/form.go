@@ -49,15 +49,15 @@ func (f *form) text(field string, required bool, longest int) string {
 	return text
 }
 
-// number reads a whole number; an empty field is without.
-func (f *form) number(field string, without, least, most int) int {
+// number reads a whole number from 1 to most; an empty field is without.
+func (f *form) number(field string, without, most int) int {
 	text := strings.TrimSpace(f.raw(field))
 	if text == "" {
 		return without
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < least || n > most {
-		f.fault(field, fmt.Sprintf("A number from %d to %d.", least, most))
+	if err != nil || n < 1 || n > most {
+		f.fault(field, fmt.Sprintf("A number from 1 to %d.", most))
 		return without
 	}
 	return n

@@ -161,7 +161,7 @@ func (u *ui) anybody(h handler) http.HandlerFunc {
 func (u *ui) known(h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, hr *http.Request) {
 		r := u.newRequest(w, hr)
-		u.serve(r, func(u *ui, r *request) error {
+		u.serve(r, func(u *ui, r *request) error { //nolint:contextcheck // r has the context: it embeds the request
 			err := u.recognise(r)
 			if errors.Is(err, domain.ErrNotFound) {
 				u.toSignIn(r)

@@ -60,7 +60,7 @@ func readServer(r *request, id int64, before events.AccountSettings) (*serverFor
 	to.Name, to.Host = f.text("name", id != 0, 100), f.text("host", id != 0, 255)
 	to.Username = f.text("username", id != 0, 255)
 	to.UseTLS = f.raw("security") != "starttls"
-	to.Port = f.number("port", plainPort, 1, 65535)
+	to.Port = f.number("port", plainPort, 65535)
 	if to.UseTLS && strings.TrimSpace(f.raw("port")) == "" {
 		to.Port = tlsPort
 	}
@@ -78,10 +78,10 @@ func (s *serverForm) readLimits(to *events.AccountSettings) {
 	if to.LimitType == "" {
 		to.LimitType = events.LimitAll
 	}
-	if n := s.number("limit", 0, 1, 100000); n > 0 {
+	if n := s.number("limit", 0, 100000); n > 0 {
 		to.LimitValue = &n
 	}
-	if n := s.number("interval", 0, 1, 10080); n > 0 {
+	if n := s.number("interval", 0, 10080); n > 0 {
 		to.IntervalMin = &n
 	}
 }

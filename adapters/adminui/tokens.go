@@ -65,7 +65,7 @@ func (u *ui) createToken(r *request) error {
 		}
 		cmd.Accounts = append(cmd.Accounts, acc.ID)
 	}
-	if days := f.number("days", 0, 1, 3650); days > 0 {
+	if days := f.number("days", 0, 3650); days > 0 {
 		at := u.opts.Now().Add(time.Duration(days) * 24 * time.Hour).UTC().Truncate(time.Second)
 		cmd.Expires = &at
 	}

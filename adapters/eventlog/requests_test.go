@@ -22,9 +22,9 @@ func toldOf(t *testing.T, l *Log) string {
 		FROM log.events e JOIN log.commits c ON c.journal_id = 0 AND e.position BETWEEN c.first_position AND c.last_position WHERE e.journal_id = 0`)
 }
 
-func modelNamed(t *testing.T, l *Log, name string) queries.Model {
+func listedToy(t *testing.T, l *Log) queries.Model {
 	t.Helper()
-	m, err := queries.NewListModels(l).Get(t.Context(), queries.GetModel{Name: name})
+	m, err := queries.NewListModels(l).Get(t.Context(), queries.GetModel{Name: "toy"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestRequestedRebuild(t *testing.T) {
 	if err := l.RequestRebuild(t.Context(), "toy", events.Meta{RequestID: "r-2"}); !errors.Is(err, domain.ErrConflict) {
 		t.Errorf("again: got %v, want ErrConflict", err)
 	}
-	if m := modelNamed(t, l, "toy"); m.Status != "rebuilding" || m.Rebuild == nil || m.Rebuild.Generation != 2 {
+	if m := listedToy(t, l); m.Status != "rebuilding" || m.Rebuild == nil || m.Rebuild.Generation != 2 {
 		t.Errorf("got %+v", m)
 	}
 	if got := toldOf(t, l); got != "" {
@@ -125,7 +125,7 @@ func TestRequestedRebuildDiffers(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "told what differs", func() bool {
-		m := modelNamed(t, l, "toy")
+		m := listedToy(t, l)
 		return m.Rebuild != nil && strings.Contains(m.Rebuild.LastError, "journal 2: mail has other rows")
 	})
 	if got := statuses(t, task); got != "1 live, 2 building" {
@@ -161,11 +161,11 @@ func TestOutdated(t *testing.T) {
 		t.Fatal(err)
 	}
 	do(t, l, `UPDATE toy_g1.mail SET subject = 'as parser 1 read it'`)
-	if modelNamed(t, l, "toy").Outdated {
+	if listedToy(t, l).Outdated {
 		t.Error("outdated though nothing changed")
 	}
 	task = reads("parser 2")
-	if !modelNamed(t, l, "toy").Outdated {
+	if !listedToy(t, l).Outdated {
 		t.Error("not outdated")
 	}
 	if found := damagedModels(t, l, task); len(found) > 0 {
@@ -174,7 +174,7 @@ func TestOutdated(t *testing.T) {
 	if _, err := l.Rebuild(t.Context(), task); err != nil {
 		t.Fatal(err)
 	}
-	if modelNamed(t, l, "toy").Outdated {
+	if listedToy(t, l).Outdated {
 		t.Error("outdated after the rebuild")
 	}
 	do(t, l, `UPDATE toy_g2.mail SET subject = 'damaged' WHERE journal_id = 2 AND id = 1`)

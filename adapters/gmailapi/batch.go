@@ -113,6 +113,7 @@ func (p batchPart) answer(c *call, w io.Writer, boundary string) error {
 	} else {
 		res := c.Part(p.request)
 		body, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
 		if err != nil {
 			return fmt.Errorf("read answer to a part: %w", err)
 		}

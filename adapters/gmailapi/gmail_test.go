@@ -97,7 +97,7 @@ func batchOf(t *testing.T, body string) (Answer, string) {
 		Part: func(r *http.Request) *http.Response {
 			text, _ := io.ReadAll(r.Body)
 			return &http.Response{
-				StatusCode: 200, Header: http.Header{"Content-Type": {jsonType}},
+				StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {jsonType}},
 				Body: io.NopCloser(strings.NewReader(r.Method + " " + r.URL.String() + " " + string(text))),
 			}
 		},

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -65,7 +66,7 @@ func TestCheckCoverage(t *testing.T) {
 	h := w.handler(w.options())
 	check := call{method: "POST", path: "/api/imap-servers/3/coverage/check/", token: "ann"}
 	res := do(t, h, check)
-	if got := object(t, res); res.StatusCode != 202 || got["id"] != float64(57) || got["imap_server"] != float64(3) || got["status"] != "queued" {
+	if got := object(t, res); res.StatusCode != http.StatusAccepted || got["id"] != float64(57) || got["imap_server"] != float64(3) || got["status"] != "queued" {
 		t.Errorf("%d %v", res.StatusCode, got)
 	}
 	wantHeader(t, res, "Location", "http://mail.example.org/api/imap-servers/3/syncs/57/")

@@ -51,7 +51,10 @@ func stubGmail() Gmail {
 					}
 					res := r.Part(part)
 					text, _ := io.ReadAll(res.Body)
-					fmt.Fprintf(w, "%d %s %s\n", res.StatusCode, res.Header.Get("Content-Type"), text)
+					_ = res.Body.Close()
+					if _, err := fmt.Fprintf(w, "%d %s %s\n", res.StatusCode, res.Header.Get("Content-Type"), text); err != nil {
+						return err
+					}
 				}
 				return nil
 			}}, err

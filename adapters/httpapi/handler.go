@@ -111,7 +111,7 @@ func (a *api) answer(w http.ResponseWriter, hr *http.Request) (rt *route) {
 		return rt
 	}
 	r.params = params
-	a.serve(r, rt) //nolint:contextcheck // r has the context: it embeds the request
+	a.serve(r, rt)
 	return rt
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -51,8 +52,10 @@ func TestServersWithOAuth(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	h := w.handler(w.options())
-	made := object(t, do(t, h, call{method: "POST", path: "/api/imap-servers/", token: "ann",
-		body: `{"name":"Private","username":"ann@gmail.com","auth_type":"oauth2","oauth_provider":"google"}`}))
+	made := object(t, do(t, h, call{
+		method: "POST", path: "/api/imap-servers/", token: "ann",
+		body: `{"name":"Private","username":"ann@gmail.com","auth_type":"oauth2","oauth_provider":"google"}`,
+	}))
 	if made["host"] != "imap.gmail.com" || made["port"] != float64(993) || made["use_ssl"] != true || made["oauth_provider"] != "google" {
 		t.Errorf("made %v", made)
 	}
@@ -112,7 +115,7 @@ func TestCallback(t *testing.T) {
 	h := w.handler(w.options())
 	res := do(t, h, call{method: "GET", path: "/oauth/callback?state=good&code=c%22%3Cb%3E"})
 	for _, part := range []string{"ann", "&lt;ann@gmail.com&gt;", `value="c&#34;&lt;b&gt;"`, "Connect"} {
-		if res.StatusCode != 200 || !strings.Contains(res.body, part) {
+		if res.StatusCode != http.StatusOK || !strings.Contains(res.body, part) {
 			t.Errorf("%d, without %s: %s", res.StatusCode, part, res.body)
 		}
 	}
@@ -121,11 +124,13 @@ func TestCallback(t *testing.T) {
 	}
 	const stale = "This sign-in link is not valid any more."
 	for _, c := range []call{
-		{method: "GET", path: "/oauth/callback?state=bad&code=c"}, {method: "GET", path: "/oauth/callback?state=bad&error=access_denied"},
-		{method: "GET", path: "/oauth/callback"}, {method: "POST", path: "/oauth/callback"},
+		{method: "GET", path: "/oauth/callback?state=bad&code=c"},
+		{method: "GET", path: "/oauth/callback?state=bad&error=access_denied"},
+		{method: "GET", path: "/oauth/callback"},
+		{method: "POST", path: "/oauth/callback"},
 		{method: "POST", path: "/oauth/callback", body: `{"state":"bad","code":"c"}`},
 	} {
-		if res := do(t, h, c); res.StatusCode != 400 || !strings.Contains(res.body, stale) {
+		if res := do(t, h, c); res.StatusCode != http.StatusBadRequest || !strings.Contains(res.body, stale) {
 			t.Errorf("%s %s: %d %s", c.method, c.path, res.StatusCode, res.body)
 		}
 	}
@@ -137,7 +142,7 @@ func TestCallback(t *testing.T) {
 	res = do(t, h, call{method: "GET", path: "/oauth/callback?state=good&error=" + url.QueryEscape("<script>")})
 	wantHeader(t, res, "Location", "https://app.example/mail?error=server_error&imap_server=3&status=failed&x=1")
 	back = ""
-	if res := do(t, h, call{method: "POST", path: "/oauth/callback", body: `{"state":"good","code":"c"}`}); res.StatusCode != 200 || !strings.Contains(res.body, "is connected") {
+	if res := do(t, h, call{method: "POST", path: "/oauth/callback", body: `{"state":"good","code":"c"}`}); res.StatusCode != http.StatusOK || !strings.Contains(res.body, "is connected") {
 		t.Errorf("%d %s", res.StatusCode, res.body)
 	}
 }

@@ -26,13 +26,12 @@ func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // ServeHTTP answers a request, and tells how long that took.
 func (a *api) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
-	if a.opts.Observe == nil {
-		a.answer(w, hr)
-		return
-	}
 	begun := time.Now()
 	observed := &statusWriter{ResponseWriter: w}
-	rt := a.answer(observed, hr)
+	rt := a.answer(observed, hr) //nolint:contextcheck // what it passes on embeds the request, and has the context
+	if a.opts.Observe == nil {
+		return
+	}
 	a.opts.Observe(hr.Context(), rt.label(), methodLabel(hr.Method), max(observed.status, http.StatusOK), time.Since(begun))
 }
 

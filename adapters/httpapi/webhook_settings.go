@@ -34,12 +34,15 @@ type webhookInput struct {
 
 // readWebhook reads the fields in the order of webhooks.md 2.1; url must be there if whole, and only then
 // there may be a secret.
-func (a *api) readWebhook(r *request, d *decoder, whole bool) (webhookInput, error) {
+func (a *api) readWebhook(r *request, whole bool) (webhookInput, error) {
+	d, err := a.decodeBody(r, false)
+	if err != nil {
+		return webhookInput{}, err
+	}
 	in := webhookInput{
 		url: a.readTarget(d, whole), description: d.text("description", rule{blank: true, max: maxWebhookText}),
 		setTypes: d.given("event_types"), types: readEventTypes(d), setAccounts: d.given("imap_servers"),
 	}
-	var err error
 	if in.accounts, err = a.readServers(r, d); err != nil {
 		return in, err
 	}

@@ -96,11 +96,7 @@ func (a *api) getWebhook(r *request) (response, error) {
 }
 
 func (a *api) createWebhook(r *request) (response, error) {
-	d, err := a.decodeBody(r, false)
-	if err != nil {
-		return response{}, err
-	}
-	in, err := a.readWebhook(r, d, true)
+	in, err := a.readWebhook(r, true)
 	if err != nil {
 		return response{}, err
 	}
@@ -128,11 +124,7 @@ func (a *api) changeWebhook(r *request) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	d, err := a.decodeBody(r, false)
-	if err != nil {
-		return response{}, err
-	}
-	in, err := a.readWebhook(r, d, false)
+	in, err := a.readWebhook(r, false)
 	if err != nil {
 		return response{}, err
 	}

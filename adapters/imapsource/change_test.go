@@ -90,37 +90,57 @@ func TestChangeRefused(t *testing.T) {
 		code   string
 	}{
 		{
-			"store refused", map[string]string{"SELECT": opened + "TAG OK\r\n", "UID STORE": "TAG NO [NOPERM] not yours, s3cret\r\n"},
-			commands.Changed{Refused: "NO [NOPERM] not yours, ***"}, []string{"UID STORE 1:2 +FLAGS (\\Seen)"}, "",
+			"store refused",
+			map[string]string{"SELECT": opened + "TAG OK\r\n", "UID STORE": "TAG NO [NOPERM] not yours, s3cret\r\n"},
+			commands.Changed{Refused: "NO [NOPERM] not yours, ***"},
+			[]string{"UID STORE 1:2 +FLAGS (\\Seen)"},
+			"",
 		},
 		{"select refused", map[string]string{"SELECT": "TAG NO gone\r\n"}, commands.Changed{Refused: "NO gone"}, nil, ""},
 		{"another", map[string]string{"SELECT": "* 2 EXISTS\r\n* OK [UIDVALIDITY 8] x\r\nTAG OK\r\n"}, commands.Changed{Another: true}, nil, ""},
 		{
-			"not kept", map[string]string{"SELECT": opened + "TAG OK\r\n", "UID STORE": "* 2 FETCH (UID 2 FLAGS ())\r\nTAG OK\r\n"},
-			commands.Changed{Refused: `The flag \Seen of UID 2 stays as it is.`}, []string{"UID STORE 1:2 +FLAGS (\\Seen)"}, "",
+			"not kept",
+			map[string]string{"SELECT": opened + "TAG OK\r\n", "UID STORE": "* 2 FETCH (UID 2 FLAGS ())\r\nTAG OK\r\n"},
+			commands.Changed{Refused: `The flag \Seen of UID 2 stays as it is.`},
+			[]string{"UID STORE 1:2 +FLAGS (\\Seen)"},
+			"",
 		},
 		{
-			"flags of others", map[string]string{
+			"flags of others",
+			map[string]string{
 				"SELECT": opened + "TAG OK\r\n", "UID STORE": "* 1 FETCH (FLAGS ())\r\n* 9 FETCH (UID 9 FLAGS ())\r\nTAG OK\r\n", "UID MOVE": "TAG OK\r\n",
 			},
-			commands.Changed{}, []string{"UID STORE 1:2 +FLAGS (\\Seen)", `UID MOVE 1:2 "Archive"`}, "",
+			commands.Changed{},
+			[]string{"UID STORE 1:2 +FLAGS (\\Seen)", `UID MOVE 1:2 "Archive"`},
+			"",
 		},
 		{
-			"copyuid of others", map[string]string{"SELECT": opened + "TAG OK\r\n", "UID MOVE": "* OK [COPYUID 9 1,5 3:4] x\r\nTAG OK\r\n"},
-			commands.Changed{}, []string{"UID STORE 1:2 +FLAGS (\\Seen)", `UID MOVE 1:2 "Archive"`}, "",
+			"copyuid of others",
+			map[string]string{"SELECT": opened + "TAG OK\r\n", "UID MOVE": "* OK [COPYUID 9 1,5 3:4] x\r\nTAG OK\r\n"},
+			commands.Changed{},
+			[]string{"UID STORE 1:2 +FLAGS (\\Seen)", `UID MOVE 1:2 "Archive"`},
+			"",
 		},
 		{
-			"copyuid without end", map[string]string{"SELECT": opened + "TAG OK\r\n", "UID MOVE": "TAG OK [COPYUID 9 1:4294967295 1:4294967295] x\r\n"},
-			commands.Changed{}, []string{"UID STORE 1:2 +FLAGS (\\Seen)", `UID MOVE 1:2 "Archive"`}, "",
+			"copyuid without end",
+			map[string]string{"SELECT": opened + "TAG OK\r\n", "UID MOVE": "TAG OK [COPYUID 9 1:4294967295 1:4294967295] x\r\n"},
+			commands.Changed{},
+			[]string{"UID STORE 1:2 +FLAGS (\\Seen)", `UID MOVE 1:2 "Archive"`},
+			"",
 		},
 		{
-			"copyuid out of order", map[string]string{"SELECT": opened + "TAG OK\r\n", "UID MOVE": "TAG OK [COPYUID 9 2,1 3:4] x\r\n"},
+			"copyuid out of order",
+			map[string]string{"SELECT": opened + "TAG OK\r\n", "UID MOVE": "TAG OK [COPYUID 9 2,1 3:4] x\r\n"},
 			commands.Changed{Validity: 9, UIDs: map[domain.UID]domain.UID{2: 3, 1: 4}},
-			[]string{"UID STORE 1:2 +FLAGS (\\Seen)", `UID MOVE 1:2 "Archive"`}, "",
+			[]string{"UID STORE 1:2 +FLAGS (\\Seen)", `UID MOVE 1:2 "Archive"`},
+			"",
 		},
 		{
-			"broken off", map[string]string{"SELECT": opened + "TAG OK\r\n", "UID MOVE": ""}, commands.Changed{},
-			[]string{"UID STORE 1:2 +FLAGS (\\Seen)", `UID MOVE 1:2 "Archive"`}, commands.CodeConnectFailed,
+			"broken off",
+			map[string]string{"SELECT": opened + "TAG OK\r\n", "UID MOVE": ""},
+			commands.Changed{},
+			[]string{"UID STORE 1:2 +FLAGS (\\Seen)", `UID MOVE 1:2 "Archive"`},
+			commands.CodeConnectFailed,
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -88,16 +88,19 @@ func (a *answer) numbers() (domain.UIDSet, error) {
 func (a *answer) esearch() (found domain.UIDSet, err error) {
 	byUID := false
 	for !a.ended() {
-		if a.peek() == '(' { // the tag it answers
-			err = a.skip(0)
-		} else if name := string(bytes.ToUpper(a.upTo(" "))); name == "UID" {
+		name := ""
+		if a.peek() != '(' { // the tag it answers
+			name = string(bytes.ToUpper(a.upTo(" ")))
+		}
+		switch {
+		case name == "UID":
 			byUID = true
-		} else if name == "ALL" && byUID {
+		case name == "ALL" && byUID:
 			a.spaces()
 			found, err = a.uidSet()
-		} else if name == "ALL" {
+		case name == "ALL":
 			err = a.bad("UIDs, not numbers of messages,")
-		} else {
+		default:
 			err = a.skip(0)
 		}
 		if err != nil {

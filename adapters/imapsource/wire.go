@@ -76,7 +76,7 @@ func (r socketReader) Read(p []byte) (int, error) {
 	_ = conn.SetReadDeadline(until)
 	r.w.mu.Unlock()
 	n, err := conn.Read(p)
-	if err != nil && !(waiting && errors.Is(err, os.ErrDeadlineExceeded)) {
+	if err != nil && (!waiting || !errors.Is(err, os.ErrDeadlineExceeded)) {
 		_ = r.w.fail(err)
 	}
 	return n, err

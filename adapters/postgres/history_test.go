@@ -20,12 +20,12 @@ import (
 	"github.com/imap2api/imap2api/queries"
 )
 
-// foldHistory folds a batch into the tables of a schema.
-func foldHistory(t testing.TB, pool *pgxpool.Pool, schema string, journal events.JournalID, batch []events.Recorded) {
+// foldHistory folds a batch of the first journal into the tables of a schema.
+func foldHistory(t testing.TB, pool *pgxpool.Pool, schema string, batch []events.Recorded) {
 	t.Helper()
 	history := projections.History(noContents{})
 	inSchema(t, pool, schema, func(tx pgx.Tx) error {
-		return history.Apply(t.Context(), postgres.NewHistoryStore(tx, journal), batch)
+		return history.Apply(t.Context(), postgres.NewHistoryStore(tx, 1), batch)
 	})
 }
 
@@ -91,7 +91,7 @@ func TestHistoryIsWhatWas(t *testing.T) {
 		for rest := log; len(rest) > 0; {
 			n := min(1+rnd.IntN(60), len(rest))
 			foldMail(t, pool, mail, 1, rest[:n])
-			foldHistory(t, pool, history, 1, rest[:n])
+			foldHistory(t, pool, history, rest[:n])
 			then[rest[n-1].Position] = look(t, postgres.NewMailReader(pool, 1, contents, nil), source.lastID)
 			rest = rest[n:]
 		}
@@ -106,7 +106,7 @@ func TestHistoryIsWhatWas(t *testing.T) {
 			}
 		}
 		whole := live(t, pool, "history", 2*round+2)
-		foldHistory(t, pool, whole, 1, log)
+		foldHistory(t, pool, whole, log)
 		for _, table := range postgres.HistoryTableNames {
 			if diff := cmp.Diff(dump(t, pool, whole, table), dump(t, pool, history, table)); diff != "" {
 				t.Fatalf("seed %d: table %s differs by its batches (-whole +cut):\n%s", seed, table, diff)
@@ -122,13 +122,13 @@ func TestHistoryPlans(t *testing.T) {
 	pool := open(t)
 	schema := live(t, pool, "history", 1)
 	for first := int64(1); first < 20_000; first += 5000 {
-		foldHistory(t, pool, schema, 1, newMail(first, 5000))
+		foldHistory(t, pool, schema, newMail(first, 5000))
 	}
 	var changes []events.Event
 	for id := int64(1); id < 20_000; id += 3 {
 		changes = append(changes, events.FlagsChanged{Message: events.Message{ID: domain.MessageID(id), Account: 1}, Flags: []domain.Flag{"$Junk"}})
 	}
-	foldHistory(t, pool, schema, 1, recorded(20_001, changes...))
+	foldHistory(t, pool, schema, recorded(20_001, changes...))
 	exec(t, pool, "ANALYZE")
 	newest := []queries.Order{{Field: "date", Desc: true}}
 	for name, c := range map[string]struct {
@@ -172,7 +172,7 @@ func BenchmarkHistoryFold(b *testing.B) {
 		batch := newMail(id+1, 1000)
 		id += 1000
 		b.StartTimer()
-		foldHistory(b, pool, schema, 1, batch)
+		foldHistory(b, pool, schema, batch)
 	}
 	b.ReportMetric(float64(id)/b.Elapsed().Seconds(), "messages/s")
 }

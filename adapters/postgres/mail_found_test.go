@@ -53,10 +53,18 @@ func randomPlain(rnd *rand.Rand, depth int) queries.Condition {
 	at := epoch.Add(time.Duration(rnd.IntN(20)) * time.Minute)
 	size := int64(1000 + rnd.IntN(40))
 	return []queries.Condition{
-		queries.Seen{Is: rnd.IntN(2) == 0}, queries.Flagged{Is: rnd.IntN(2) == 0}, queries.HasFlag{Flag: domain.KeywordJunk},
-		queries.HasFlag{Flag: domain.KeywordImportant}, queries.Received{From: &at}, queries.Received{Before: &at}, queries.Size{Over: &size},
-		queries.InFolders{Names: []domain.MailboxName{"Trash", "Ärger"}}, queries.InFolders{Names: []domain.MailboxName{"no\x00name"}},
-		queries.OfAccounts{IDs: []domain.AccountID{2}}, queries.MsgID{ID: "m7@example.org"}, queries.InThread{ID: 101},
+		queries.Seen{Is: rnd.IntN(2) == 0},
+		queries.Flagged{Is: rnd.IntN(2) == 0},
+		queries.HasFlag{Flag: domain.KeywordJunk},
+		queries.HasFlag{Flag: domain.KeywordImportant},
+		queries.Received{From: &at},
+		queries.Received{Before: &at},
+		queries.Size{Over: &size},
+		queries.InFolders{Names: []domain.MailboxName{"Trash", "Ärger"}},
+		queries.InFolders{Names: []domain.MailboxName{"no\x00name"}},
+		queries.OfAccounts{IDs: []domain.AccountID{2}},
+		queries.MsgID{ID: "m7@example.org"},
+		queries.InThread{ID: 101},
 	}[rnd.IntN(12)]
 }
 

@@ -54,8 +54,13 @@ type shortField struct {
 
 // shortFields are in the order of document.parts.
 var shortFields = []shortField{
-	{queries.InFrom, fromWord}, {queries.InTo, toWord}, {queries.InCc, ccWord}, {queries.InBcc, bccWord},
-	{queries.InDeliveredTo, deliverWord}, {queries.InList, listWord}, {queries.InFileName, nameWord},
+	{queries.InFrom, fromWord},
+	{queries.InTo, toWord},
+	{queries.InCc, ccWord},
+	{queries.InBcc, bccWord},
+	{queries.InDeliveredTo, deliverWord},
+	{queries.InList, listWord},
+	{queries.InFileName, nameWord},
 }
 
 // shortClasses are the classes of words of shortFields.

@@ -29,7 +29,7 @@ func BenchmarkCatchUp(b *testing.B) {
 	pool, err := postgres.Open(b.Context(), s.dsn, postgres.PoolOptions{})
 	g.must(err)
 	b.Cleanup(pool.Close)
-	system, err := build(&config{dataDir: g.dir}, &database{pool: pool}, slog.New(slog.DiscardHandler))
+	system, err := build(b.Context(), &config{dataDir: g.dir}, &database{pool: pool}, slog.New(slog.DiscardHandler))
 	g.must(err)
 	var journal int64
 	g.must(pool.QueryRow(b.Context(), "SELECT journal_id FROM state.accounts WHERE account_id = $1", s.server).Scan(&journal))

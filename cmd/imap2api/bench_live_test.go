@@ -20,7 +20,7 @@ func BenchmarkLive(b *testing.B) {
 	dovecot := dovecottest.Start(b, dovecottest.Options{})
 	u := dovecot.NewUser(b)
 	l := newLive(b, dovecot)
-	id := l.add(u, "127.0.0.2", dovecot.Port, nil)
+	id := l.add(u, dovecot.Port, nil)
 	l.watched(1, "live", "")
 	world := newWorld(b, u, 1)
 	told := make(chan time.Time, 1000)

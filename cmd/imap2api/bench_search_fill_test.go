@@ -58,7 +58,7 @@ func (g *searchRig) fill() time.Duration {
 	g.must(err)
 	defer db.close(log)
 	g.must(db.prepare(ctx, c, true))
-	s, err := build(c, db, log)
+	s, err := build(ctx, c, db, log)
 	g.must(err)
 	user, err := s.addUser(ctx, "admin", adminPassword, true)
 	g.must(err)

@@ -21,7 +21,7 @@ func BenchmarkWebhook(b *testing.B) {
 	dovecot := dovecottest.Start(b, dovecottest.Options{})
 	u := dovecot.NewUser(b)
 	l := newLive(b, dovecot, "IMAP2API_WEBHOOK_ALLOWED_NETWORKS=127.0.0.0/8")
-	id := l.add(u, "127.0.0.2", dovecot.Port, nil)
+	id := l.add(u, dovecot.Port, nil)
 	l.watched(1, "live", "")
 	took := make(chan time.Duration, 1)
 	l.hook([]string{"imap_server.updated", "email.received"}, func(r *http.Request) {

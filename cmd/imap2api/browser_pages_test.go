@@ -24,8 +24,16 @@ func TestBrowser(t *testing.T) {
 		name string
 		tell func(*visitor)
 	}{
-		{"overview", overviewStory}, {"mail", mailStory}, {"servers", serversStory}, {"events", eventsStory},
-		{"models", modelsStory}, {"webhooks", webhooksStory}, {"tokens", tokensStory}, {"users", usersStory}, {"hostile", hostileStory}, {"profile", profileStory},
+		{"overview", overviewStory},
+		{"mail", mailStory},
+		{"servers", serversStory},
+		{"events", eventsStory},
+		{"models", modelsStory},
+		{"webhooks", webhooksStory},
+		{"tokens", tokensStory},
+		{"users", usersStory},
+		{"hostile", hostileStory},
+		{"profile", profileStory},
 	} {
 		t.Run(story.name, func(t *testing.T) {
 			v.t = t

@@ -87,7 +87,7 @@ func newCovered(t *testing.T, seed uint64, journals int) *covered {
 	if seed%2 == 0 {
 		settings.payloadCompression = "zstd"
 	}
-	s, err := build(settings, &database{pool: pool}, log)
+	s, err := build(t.Context(), settings, &database{pool: pool}, log)
 	if err != nil {
 		t.Fatal(err)
 	}

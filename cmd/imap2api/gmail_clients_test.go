@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-
 	"os/exec"
 	"path/filepath"
 	"slices"

@@ -50,6 +50,6 @@ type foldersOf struct{ *postgres.MailReader }
 
 // FolderCounts answers queries.ListFolders.
 func (f foldersOf) FolderCounts(ctx context.Context, q queries.ListFolders) ([]queries.FolderCount, error) {
-	totals, err := f.Statistics(ctx, queries.GetStatistics{Journal: q.Journal, Accounts: q.Accounts})
+	totals, err := f.Statistics(ctx, queries.GetStatistics(q))
 	return totals.Folders, err
 }

@@ -52,10 +52,10 @@ func newLive(t testing.TB, dovecot *dovecottest.Server, variables ...string) *li
 }
 
 // add adds the mail of a user at an address of Dovecot; fields replace others.
-func (l *live) add(u *dovecottest.User, host string, port int, fields map[string]any) int64 {
+func (l *live) add(u *dovecottest.User, port int, fields map[string]any) int64 {
 	l.t.Helper()
 	account := map[string]any{
-		"name": u.Name, "host": host, "port": port, "use_ssl": false, "username": u.Name, "password": u.Password,
+		"name": u.Name, "host": "127.0.0.2", "port": port, "use_ssl": false, "username": u.Name, "password": u.Password,
 		"sync_interval": 10000,
 	}
 	for k, v := range fields {
@@ -164,7 +164,7 @@ func TestLive(t *testing.T) {
 	u := dovecot.NewUser(t)
 	u.Create(t, "Work")
 	l := newLive(t, dovecot, "IMAP2API_WATCH_ROUND=1s")
-	id := l.add(u, "127.0.0.2", dovecot.Port, nil)
+	id := l.add(u, dovecot.Port, nil)
 	l.watched(1, "live", "")
 
 	u.Deliver(t, "INBOX", liveMessage("<1@live>"), time.Now())
@@ -206,7 +206,7 @@ func TestLiveReconnects(t *testing.T) {
 	dovecot := dovecottest.Start(t, dovecottest.Options{})
 	u, other := dovecot.NewUser(t), dovecot.NewUser(t)
 	l := newLive(t, dovecot)
-	id := l.add(u, "127.0.0.2", dovecot.Port, nil)
+	id := l.add(u, dovecot.Port, nil)
 	l.watched(1, "live", "")
 	dovecot.Kill(t)
 	l.watched(1, "waiting", "tcp")
@@ -215,7 +215,7 @@ func TestLiveReconnects(t *testing.T) {
 	l.has(id, "<1@live>", "INBOX", "")
 	l.watched(1, "live", "")
 
-	refused := l.add(other, "127.0.0.2", dovecot.Port, map[string]any{"password": "wrong"})
+	refused := l.add(other, dovecot.Port, map[string]any{"password": "wrong"})
 	l.watched(1, "refused", "auth")
 	if err := l.api.call(http.StatusOK, "PATCH", fmt.Sprintf("/api/imap-servers/%d/", refused), map[string]any{"password": other.Password}, nil); err != nil {
 		t.Fatal(err)

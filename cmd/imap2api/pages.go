@@ -15,8 +15,8 @@ import (
 )
 
 // withPages puts the pages beside the API, and leads browsers from the root to them.
-func (s *system) withPages(api http.Handler) http.Handler {
-	pages := s.pages()
+func (s *system) withPages(api http.Handler, app httpapi.App) http.Handler {
+	pages := s.pages(app)
 	base := s.basePath()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -39,10 +39,9 @@ func (s *system) basePath() string {
 	return strings.TrimRight(u.Path, "/")
 }
 
-// pages wires the pages.
-func (s *system) pages() http.Handler {
+// pages wires the pages, beside what the API drives.
+func (s *system) pages(api httpapi.App) http.Handler {
 	o, l := s.metrics, s.log
-	api := s.app()
 	app := adminui.App{
 		GetSession:   observe(o, l, "get_session", queries.NewGetSession(s.sessions).Handle),
 		ListSessions: observe(o, l, "list_sessions", queries.NewListSessions(s.sessions).Handle),

@@ -115,9 +115,9 @@ func TestKilledRebuild(t *testing.T) {
 }
 
 // startServed runs the program and logs in.
-func startServed(t *testing.T, env []string, args ...string) (*program, *client) {
+func startServed(t *testing.T, env []string) (*program, *client) {
 	t.Helper()
-	p, err := startProgram("", append(ownEnvironment(), env...), args...)
+	p, err := startProgram("", append(ownEnvironment(), env...))
 	if err != nil {
 		t.Fatal(err)
 	}

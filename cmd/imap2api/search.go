@@ -49,12 +49,12 @@ func (s *system) searchTask() projections.Task {
 }
 
 // preferMeilisearch adds the read model in Meilisearch if settings ask for it.
-func (s *system) preferMeilisearch() error {
+func (s *system) preferMeilisearch(ctx context.Context) error {
 	c := s.config
 	if c.search == "builtin" || c.meilisearchURL == "" {
 		return nil
 	}
-	prefix, err := s.indexPrefix()
+	prefix, err := s.indexPrefix(ctx)
 	if err != nil {
 		return err
 	}
@@ -80,8 +80,8 @@ FROM pg_control_system()`
 
 // indexPrefix is of this database alone: several may share one Meilisearch. One that was
 // restored elsewhere is another, and makes its indexes anew.
-func (s *system) indexPrefix() (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+func (s *system) indexPrefix(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	var identity string
 	if err := s.db.pool.QueryRow(ctx, identityOfDatabase).Scan(&identity); err != nil {

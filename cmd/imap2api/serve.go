@@ -56,7 +56,7 @@ func runServe(ctx context.Context, in *invocation) error {
 	if err := db.prepare(ctx, c, c.migrate); err != nil {
 		return err
 	}
-	s, err := build(c, db, log)
+	s, err := build(ctx, c, db, log)
 	if err != nil {
 		return err
 	}
@@ -215,15 +215,16 @@ func (s *system) collectOrphans(ctx context.Context) {
 // server returns the HTTP server. It has no write timeout: syncs, long polls and streams are long.
 func (s *system) server() *http.Server {
 	c := s.config
-	api := httpapi.NewHandler(s.app(), httpapi.Options{
+	app := s.app()
+	api := httpapi.NewHandler(app, httpapi.Options{
 		Version: version(), Development: c.env == "development", PublicURL: c.publicURL, RequireHTTPS: c.https(),
 		Proxies: s.proxies, CORSOrigins: splitList(c.corsOrigins), OAuthReturns: splitList(c.oauthReturnURLs), MaxBody: c.maxBody,
 		SyncWait: c.syncWait, StallAfter: c.syncStallAfter, DocsEnabled: c.docsEnabled, MetricsToken: c.metricsToken,
 		ProbesOnly: !c.does(roleAPI), Observe: s.metrics.answered, LimitUser: c.limits.user, LimitAnonymous: c.limits.anonymous, LimitGmail: c.limits.gmail, Limits: s.limits, Now: time.Now,
 	}, s.log)
-	var handler http.Handler = s.traffic.count(api)
+	handler := s.traffic.count(api)
 	if c.does(roleAPI) {
-		handler = s.withPages(handler)
+		handler = s.withPages(handler, app)
 	}
 	return &http.Server{
 		Handler: s.metrics.tracer.Requests(handler), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,

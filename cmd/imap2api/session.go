@@ -31,7 +31,7 @@ func session(ctx context.Context, name string, in *invocation, own func(*flag.Fl
 		end()
 		return nil, nil, nil, err
 	}
-	if s, err = build(c, db, log); err != nil {
+	if s, err = build(ctx, c, db, log); err != nil {
 		end()
 		return nil, nil, nil, err
 	}

@@ -36,7 +36,7 @@ func TestStalled(t *testing.T) {
 	u := dovecot.NewUser(t)
 	p := newProxy(t, dovecot.PlainAddr(), 1)
 	l := newLive(t, dovecot, "IMAP2API_SYNC_STALL_AFTER=3s")
-	id := l.add(u, "127.0.0.2", p.port, map[string]any{"sync_interval": nil})
+	id := l.add(u, p.port, map[string]any{"sync_interval": nil})
 	if err := l.api.sync(id); err != nil {
 		t.Fatal(err)
 	}
@@ -63,8 +63,8 @@ func TestOverdue(t *testing.T) {
 	dovecot := dovecottest.Start(t, dovecottest.Options{})
 	u := dovecot.NewUser(t)
 	l := newLive(t, dovecot, "IMAP2API_SYNC_OVERDUE_AFTER=3s", "IMAP2API_SYNC_STALL_AFTER=1s")
-	id := l.add(u, "127.0.0.2", dovecot.Port, map[string]any{"password": "wrong"})
-	idle := l.add(u, "127.0.0.2", dovecot.Port, map[string]any{"sync_interval": nil})
+	id := l.add(u, dovecot.Port, map[string]any{"password": "wrong"})
+	idle := l.add(u, dovecot.Port, map[string]any{"sync_interval": nil})
 	await := func(n int) []map[string]any {
 		var all []map[string]any
 		l.within(fmt.Sprintf("%d stalls", n), func() error {

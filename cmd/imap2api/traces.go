@@ -91,10 +91,10 @@ func (s tracedSender) Send(ctx context.Context, req commands.WebhookRequest) com
 	a := s.Sender.Send(ctx, req)
 	var err error
 	if a.Error != nil {
-		tracing.Note(ctx, slog.String("error.type", a.Error.Code))
+		tracing.Note(ctx, slog.String("error.type", a.Error.Code)) //nolint:sloglint // a name of OpenTelemetry
 		err = errFailed
 	} else {
-		tracing.Note(ctx, slog.Int("http.response.status_code", a.Status))
+		tracing.Note(ctx, slog.Int("http.response.status_code", a.Status)) //nolint:sloglint // as above
 	}
 	end(err)
 	return a

@@ -74,20 +74,20 @@ func TestTraces(t *testing.T) {
 	told := make(chan struct{}, 100)
 	l.hook([]string{"sync.completed"}, func(*http.Request) { told <- struct{}{} })
 	newWorld(t, u, 1).append("INBOX", 3)
-	l.add(u, "127.0.0.2", dovecot.Port, nil)
+	l.add(u, dovecot.Port, nil)
 	select {
 	case <-told:
 	case <-time.After(patience):
 		t.Fatal("no webhook was told")
 	}
 	const trace = "0af7651916cd43dd8448eb211c80319c"
-	q, err := http.NewRequestWithContext(t.Context(), "GET", l.api.base+"/api/emails/?q=sesquipedalian", nil)
+	q, err := http.NewRequestWithContext(t.Context(), http.MethodGet, l.api.base+"/api/emails/?q=sesquipedalian", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	q.Header.Set("Authorization", "Token "+l.api.token)
 	q.Header.Set("traceparent", "00-"+trace+"-b7ad6b7169203331-01")
-	for _, r := range []*http.Request{q, httptest.NewRequest("GET", l.api.base+"/admin/sign-in/", nil)} {
+	for _, r := range []*http.Request{q, httptest.NewRequest(http.MethodGet, l.api.base+"/admin/sign-in/", nil)} {
 		r.RequestURI = ""
 		a, err := http.DefaultClient.Do(r)
 		if err != nil || a.StatusCode != http.StatusOK {
