@@ -2,7 +2,7 @@
 # install.sh run|test|acceptance|search - install what is missing on this machine, as far as that is permitted.
 #
 #   run         Postgres; without it the program fetches its own
-#   test        Postgres, Dovecot, openssl, zstd, Chromium, a C compiler for the race detector, and Google's clients of the
+#   test        Postgres, Dovecot, Cyrus, openssl, zstd, Chromium, a C compiler for the race detector, and Google's clients of the
 #               Gmail API for Node and Python, in bin/gmail-clients
 #   acceptance  what test needs, for the acceptance kit
 #   search      what test needs, and what search is compared with: notmuch, mbsync, SQLite by Python 3
@@ -37,6 +37,21 @@ have_chromium() { have chromium || have chromium-browser || have google-chrome |
 
 have_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
+# Debian lets nobody have two IMAP servers, so of Cyrus what is common to all its parts is installed, and its imapd is put
+# into bin/cyrus for this checkout alone.
+have_cyrus() { [ -x /usr/lib/cyrus/bin/master ] && { [ -x /usr/lib/cyrus/bin/imapd ] || [ -x "$(dirname "$0")/../bin/cyrus/imapd" ]; }; }
+
+cyrus() {
+  local to work
+  have_cyrus && return 0
+  to=$(dirname "$0")/../bin/cyrus
+  work=$(mktemp -d)
+  mkdir -p "$to"
+  (cd "$work" && apt-get -qq download cyrus-imapd && dpkg-deb -x cyrus-imapd_*.deb .) >/dev/null 2>&1 &&
+    cp "$work/usr/lib/cyrus/bin/imapd" "$to/imapd" || echo "install: apt-get could not fetch cyrus-imapd" >&2
+  rm -rf "$work"
+}
+
 # Google's own clients, as the tests name them, for this checkout alone.
 clients() {
   local from to
@@ -61,6 +76,7 @@ missing=()
 have_postgres || missing+=(postgres)
 if [ "$purpose" != run ]; then
   have dovecot || missing+=(dovecot)
+  have_cyrus || missing+=(cyrus)
   have openssl || missing+=(openssl)
   have zstd || missing+=(zstd)
   have_chromium || missing+=(chromium)
@@ -95,6 +111,8 @@ package() {
   case $manager:$1 in
     apt-get:postgres) echo postgresql ;;
     apt-get:dovecot) echo dovecot-imapd ;;
+    apt-get:cyrus) echo cyrus-common msmtp-mta ;; # it wants some mail transfer agent
+    *:cyrus) ;;                                  # the tests know where Debian has it
     apt-get:compiler) echo gcc libc6-dev ;;
     apt-get:python) echo python3-venv ;;
     brew:python) echo python3 ;;
@@ -142,7 +160,8 @@ install_apt() {
   run dpkg --configure -a || true # of an install that was interrupted
   run apt-get -qq update || true
   run env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
-    -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=120 install "${packages[@]}"
+    -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=120 install "${packages[@]}" || return 1
+  [[ " ${missing[*]} " != *" cyrus "* ]] || cyrus
 }
 
 disable() {

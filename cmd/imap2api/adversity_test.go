@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/imap2api/imap2api/adapters/imapsource/cyrustest"
+	"github.com/imap2api/imap2api/adapters/imapsource/dovecottest"
 )
 
 // TestAdversity does random things to mail and folders while a proxy cuts, stalls, delays and corrupts the connections
@@ -15,17 +18,32 @@ import (
 // IMAP2API_TEST_OPERATIONS is how many things are done; IMAP2API_TEST_SEED repeats what chance did to the mail.
 func TestAdversity(t *testing.T) {
 	t.Parallel()
+	dovecot := dovecottest.Start(t, dovecottest.Options{})
+	adversity(t, dovecot.PlainAddr(), dovecot.NewUser(t), dovecot, number(t, "OPERATIONS", 60))
+}
+
+// TestAdversityOnCyrus is the same on a Cyrus, whose answers have other forms.
+func TestAdversityOnCyrus(t *testing.T) {
+	t.Parallel()
+	cyrus := cyrustest.Start(t)
+	adversity(t, cyrus.Addr(), cyrus.NewUser("ann"), nil, number(t, "OPERATIONS", 25))
+}
+
+func adversity(t *testing.T, addr string, user *dovecottest.User, dovecot *dovecottest.Server, operations int) {
+	t.Helper()
 	seed := uint64(number(t, "SEED", int(time.Now().UnixNano()&0xffffffff)))
-	operations := number(t, "OPERATIONS", 60)
 	t.Logf("IMAP2API_TEST_SEED=%d IMAP2API_TEST_OPERATIONS=%d", seed, operations)
-	k := newKill(t, seed, "IMAP2API_WATCH_ROUND=1s", "IMAP2API_SYNC_STALL_AFTER=3s")
-	p := newProxy(t, k.dovecot.PlainAddr(), seed)
+	k := newKill(t, seed, user, "IMAP2API_WATCH_ROUND=1s", "IMAP2API_SYNC_STALL_AFTER=3s")
+	if k.dovecot = dovecot; dovecot != nil {
+		k.hard(seed)
+	}
+	p := newProxy(t, addr, seed)
 	p.set(func() { p.faults = true })
 	k.begin(p.port, map[string]any{"sync_interval": 10000})
 	k.world.hidden = true
 	for n := range operations {
 		k.suffer()
-		if n%200 == 30 {
+		if n%200 == 20 {
 			k.world.did("kill program")
 			k.program.kill()
 			k.start()
@@ -45,12 +63,13 @@ func TestAdversity(t *testing.T) {
 // suffer does one thing to mail, a folder or a subscription, and sometimes wants a sync or looks.
 func (k *kill) suffer() {
 	k.t.Helper()
-	switch w := k.world; w.rng.IntN(12) {
-	case 0, 1:
+	w := k.world
+	switch kind := w.rng.IntN(12); {
+	case kind < 2:
 		w.changeFolders()
-	case 2:
+	case kind == 2:
 		w.subscribe()
-	case 3:
+	case kind == 3 && k.dovecot != nil:
 		w.renumber()
 	default:
 		w.change()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/imap2api/imap2api/adapters/imapsource/dovecottest"
 	"github.com/imap2api/imap2api/adapters/postgres/privpg"
 )
 
@@ -19,8 +20,9 @@ import (
 // generation and without a repair.
 func TestKillWhileIndexing(t *testing.T) {
 	t.Parallel()
-	k := newKill(t, uint64(time.Now().UnixNano()&0xffffffff))
-	k.begin(k.dovecot.Port, map[string]any{"sync_interval": nil})
+	dovecot := dovecottest.Start(t, dovecottest.Options{})
+	k := newKill(t, uint64(time.Now().UnixNano()&0xffffffff), dovecot.NewUser(t))
+	k.begin(dovecot.Port, map[string]any{"sync_interval": nil})
 	if err := k.api.sync(k.server); err != nil {
 		t.Fatal(err)
 	}

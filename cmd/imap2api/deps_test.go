@@ -35,13 +35,13 @@ var adaptersMayImport = []string{"domain", "events", "events/public", "commands"
 // testsMayImport are helpers that the tests of any layer may use, and the
 // one module.
 var testsMayImport = []string{
-	"adapters/postgres/pgtest", "adapters/imapsource/dovecottest", "adapters/adaptertest",
+	"adapters/postgres/pgtest", "adapters/imapsource/dovecottest", "adapters/imapsource/cyrustest", "adapters/adaptertest",
 	"adapters/lexeme",                                                   // what cmd hands to the engines
 	"github.com/google/go-cmp", "github.com/rogpeppe/go-internal/txtar", // stories are archives
 }
 
 // helpers are packages for tests; they stay out of the program.
-var helpers = []string{"adapters/postgres/pgtest", "adapters/imapsource/dovecottest", "adapters/adaptertest", "adapters/meili/meilitest"}
+var helpers = []string{"adapters/postgres/pgtest", "adapters/imapsource/dovecottest", "adapters/imapsource/cyrustest", "adapters/adaptertest", "adapters/meili/meilitest"}
 
 // A listed package, as go list describes it.
 type listed struct {

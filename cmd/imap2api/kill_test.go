@@ -26,8 +26,11 @@ func TestKill(t *testing.T) {
 	rounds := number(t, "ROUNDS", 6)
 	seed := uint64(number(t, "SEED", int(time.Now().UnixNano()&0xffffffff)))
 	t.Logf("IMAP2API_TEST_SEED=%d IMAP2API_TEST_ROUNDS=%d", seed, rounds)
-	k := newKill(t, seed)
-	k.begin(k.dovecot.Port, map[string]any{"sync_interval": nil})
+	dovecot := dovecottest.Start(t, dovecottest.Options{})
+	k := newKill(t, seed, dovecot.NewUser(t))
+	k.dovecot = dovecot
+	k.hard(seed)
+	k.begin(dovecot.Port, map[string]any{"sync_interval": nil})
 	for round := range rounds {
 		k.round(round)
 		if t.Failed() {
@@ -41,7 +44,7 @@ func TestKill(t *testing.T) {
 // A kill is the state of TestKill.
 type kill struct {
 	t       *testing.T
-	dovecot *dovecottest.Server
+	dovecot *dovecottest.Server // to be killed
 	world   *world
 	env     []string
 	dataDir string
@@ -55,7 +58,7 @@ type kill struct {
 }
 
 // newKill delivers mail; begin adds it.
-func newKill(t *testing.T, seed uint64, variables ...string) *kill {
+func newKill(t *testing.T, seed uint64, user *dovecottest.User, variables ...string) *kill {
 	t.Helper()
 	dir := openTempDir(t)
 	own, err := settings(dir)
@@ -63,14 +66,13 @@ func newKill(t *testing.T, seed uint64, variables ...string) *kill {
 		t.Fatal(err)
 	}
 	k := &kill{
-		t: t, dovecot: dovecottest.Start(t, dovecottest.Options{}), seen: map[int64]string{}, span: time.Second,
+		t: t, seen: map[int64]string{}, span: time.Second,
 		env: slices.Concat(ownEnvironment(), own, variables), dataDir: filepath.Join(dir, "data"),
 	}
-	k.world = newWorld(t, k.dovecot.NewUser(t), seed, "Work", "Work/Deep", "Архив", "R&D")
+	k.world = newWorld(t, user, seed, "Work", "Work/Deep", "Архив", "R&D")
 	for _, folder := range []string{"INBOX", "INBOX", "Sent", "Work", "Work/Deep", "Архив", "R&D"} {
 		k.world.append(folder, 30)
 	}
-	k.hard(seed)
 	t.Cleanup(func() {
 		if k.program == nil {
 			return

@@ -21,7 +21,8 @@ import (
 type User struct {
 	Name, Password string
 
-	server    *Server
+	addr      string
+	server    *Server // nil: another IMAP server
 	delivered int
 	keeps     bool
 	kept      *imapclient.Client // that rests
@@ -43,21 +44,26 @@ func (s *Server) NewUser(t testing.TB) *User {
 	if s.serial == users {
 		t.Fatalf("all %d users of this dovecot are taken", users)
 	}
-	u := &User{Name: userName(s.serial), Password: password(s.serial), server: s}
+	u := &User{Name: userName(s.serial), Password: password(s.serial), addr: s.PlainAddr(), server: s}
 	s.serial++
 	return u
+}
+
+// UserAt is a user of another IMAP server. Deliver and Renumber cannot be called.
+func UserAt(addr, name, password string) *User {
+	return &User{Name: name, Password: password, addr: addr}
 }
 
 // Connect logs in without TLS; the connection is closed when the test ends.
 func (u *User) Connect(t testing.TB) *imapclient.Client {
 	t.Helper()
-	c, err := imapclient.DialInsecure(u.server.PlainAddr(), nil)
+	c, err := imapclient.DialInsecure(u.addr, nil)
 	if err != nil {
-		t.Fatalf("connect to dovecot: %v", err)
+		t.Fatalf("connect: %v", err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	if err := c.Login(u.Name, u.Password).Wait(); err != nil {
-		t.Fatalf("log in as %s: %v\n%s", u.Name, err, u.server.Log())
+		t.Fatalf("log in as %s: %v", u.Name, err)
 	}
 	return c
 }
@@ -85,7 +91,7 @@ func (u *User) Do(t testing.TB, mailbox string, action func(*imapclient.Client) 
 		}
 	}
 	if err := action(c); err != nil {
-		t.Fatalf("dovecot, user %s, mailbox %q: %v", u.Name, mailbox, err)
+		t.Fatalf("user %s, mailbox %q: %v", u.Name, mailbox, err)
 	}
 	var err error
 	if u.kept = c; !u.keeps {
