@@ -49,10 +49,15 @@ type App struct {
 	GetStatistics func(context.Context, queries.GetStatistics) (queries.Statistics, error)
 	GetActivity   func(context.Context, queries.GetActivity) (queries.Activity, error)
 
-	ListEvents   func(context.Context, queries.ListEvents) (queries.EventPage, error)
-	GetEvent     func(context.Context, queries.GetEvent) (events.Recorded, error)
-	GetPositions func(context.Context, queries.GetPositions) (queries.Positions, error)
-	ListModels   func(context.Context, queries.ListModels) ([]queries.Model, error)
+	ListEvents    func(context.Context, queries.ListEvents) (queries.EventPage, error)
+	GetEvent      func(context.Context, queries.GetEvent) (events.Recorded, error)
+	GetPositions  func(context.Context, queries.GetPositions) (queries.Positions, error)
+	ListModels    func(context.Context, queries.ListModels) ([]queries.Model, error)
+	GetEventProof func(context.Context, queries.GetEventProof) (queries.EventProof, error)
+	GetHead       func(context.Context, queries.GetHead) (events.SignedHead, error)
+	// FindMoment waits until what was at a moment can be told; StatisticsAsOf then tells it.
+	FindMoment     func(context.Context, queries.FindMoment) (events.Position, error)
+	StatisticsAsOf func(events.Position) func(context.Context, queries.GetStatistics) (queries.Statistics, error)
 
 	RebuildModel  func(context.Context, commands.RebuildModel) (string, error)
 	RollBackModel func(context.Context, commands.RollBackModel) (int, error)

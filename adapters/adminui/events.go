@@ -2,6 +2,7 @@ package adminui
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"strconv"
 	"sync"
@@ -20,6 +21,7 @@ type eventsPage struct {
 	Rows     []eventRow
 	Older    events.Position // 0: there are none
 	Latest   events.Position
+	Moment   moment
 }
 
 // eventFilter is what a list of events was asked for.
@@ -84,6 +86,9 @@ func (u *ui) listEvents(r *request) error {
 		return err
 	}
 	p := eventsPage{Filter: f, Types: typeNames(), Accounts: accounts.Items, Rows: eventRows(list.Items), Latest: list.Latest}
+	if p.Moment, err = u.readMoment(r, f, list.Latest); err != nil {
+		return err
+	}
 	if list.More && len(list.Items) > 0 {
 		p.Older = list.Items[len(list.Items)-1].Position
 	}
@@ -107,9 +112,14 @@ func (u *ui) newerEvents(r *request) error {
 // eventPage is one event.
 type eventPage struct {
 	eventRow
-	ID   string
-	JSON string
+	ID    string
+	JSON  string
+	Proof queries.EventProof
+	Head  string // signed, as the API gives it
 }
+
+// Hash returns a hash as people compare it.
+func (eventPage) Hash(h events.Hash) string { return hex.EncodeToString(h[:]) }
 
 // Previous is the position before.
 func (p eventPage) Previous() events.Position { return p.Position - 1 }
@@ -131,6 +141,14 @@ func (u *ui) oneEvent(r *request) error {
 		return err
 	}
 	p := eventPage{eventRow: eventRows([]events.Recorded{rec})[0], ID: public.ID(rec.ID)}
+	if p.Proof, err = u.app.GetEventProof(r.Context(), queries.GetEventProof{Journal: journal, Position: events.Position(pos)}); err != nil {
+		return err
+	}
+	head, err := u.app.GetHead(r.Context(), queries.GetHead{Journal: journal})
+	if err != nil {
+		return err
+	}
+	p.Head = string(public.RenderHead(head))
 	var b bytes.Buffer
 	_ = json.Indent(&b, public.Render(rec, u.opts.BasePath+"/api/"), "", "  ") // it has just been made
 	p.JSON = b.String()

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/imap2api/imap2api/domain"
 )
 
 // form is the fields of a request and what is wrong with them.
@@ -47,6 +49,24 @@ func (f *form) text(field string, required bool, longest int) string {
 		f.fault(field, "This text has characters that cannot be kept.")
 	}
 	return text
+}
+
+// folders reads names of folders, one a line.
+func (f *form) folders(field string) (out []domain.MailboxName) {
+	const longest = 1000 // characters
+	for line := range strings.Lines(f.raw(field)) {
+		name := strings.TrimSpace(line)
+		switch {
+		case name == "":
+		case utf8.RuneCountInString(name) > longest:
+			f.fault(field, fmt.Sprintf("At most %d characters.", longest))
+		case strings.ContainsRune(name, 0) || !utf8.ValidString(name):
+			f.fault(field, "This text has characters that cannot be kept.")
+		default:
+			out = append(out, domain.MailboxName(name))
+		}
+	}
+	return out
 }
 
 // number reads a whole number from 1 to most; an empty field is without.

@@ -63,6 +63,7 @@ func (u *ui) routes(mux *chi.Mux) {
 	u.webhookRoutes(get, post)
 	get("/events/", (*ui).listEvents)
 	get("/events/newer/", (*ui).newerEvents)
+	get("/events/moment/", (*ui).oneMoment)
 	get("/events/{position}/", (*ui).oneEvent)
 	get("/models/", admins((*ui).listModels))
 	post("/models/{name}/rebuild/", admins((*ui).rebuildModel))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,8 +20,10 @@ type webhooksPage struct {
 	*form
 	Webhooks []queries.Webhook
 	Types    []string // that webhooks can get
+	Accounts []queries.Account
 	URL      string
 	About    string
+	Folders  string // one a line
 }
 
 // webhookPage is one webhook and what was sent to it.
@@ -31,6 +34,8 @@ type webhookPage struct {
 	Secret     string                  // of a new one, shown once
 	Tested     *commands.Attempt       // nil: it was not tested just now
 	Queued     int                     // events to send again; -1: none were asked for
+	Since      string                  // from when on events are sent again, as the form has it
+	Fault      string                  // of that moment
 }
 
 const deliveriesShown = 40
@@ -52,6 +57,11 @@ func (u *ui) showWebhooks(r *request, status int, p webhooksPage) error {
 		return err
 	}
 	p.Webhooks = list.Items
+	accounts, err := u.app.ListAccounts(r.Context(), queries.ListAccounts{Journal: r.who.Journal, Paging: queries.Paging{Size: 100, Number: 1}})
+	if err != nil {
+		return err
+	}
+	p.Accounts = accounts.Items
 	for _, t := range types() {
 		if t.Deliverable {
 			p.Types = append(p.Types, t.Type)
@@ -66,12 +76,21 @@ func (u *ui) createWebhook(r *request) error {
 	if err != nil {
 		return err
 	}
-	p := webhooksPage{form: f, URL: f.text("url", true, 2000), About: f.text("description", false, 200)}
+	p := webhooksPage{form: f, URL: f.text("url", true, 2000), About: f.text("description", false, 200), Folders: f.raw("folders")}
 	s := commands.WebhookSettings{URL: p.URL, Description: p.About, Backfill: f.checked("backfill"), Active: true}
 	for _, name := range r.PostForm["type"] {
 		if public.IsWebhookType(name) && !slices.Contains(s.Types, name) {
 			s.Types = append(s.Types, name)
 		}
+	}
+	s.Folders = f.folders("folders")
+	for _, text := range r.PostForm["server"] {
+		id, _ := strconv.ParseInt(text, 10, 64) // what is none is not the user's
+		acc, err := u.app.GetAccount(r.Context(), queries.GetAccount{Journal: r.who.Journal, ID: domain.AccountID(id)})
+		if err != nil {
+			return err
+		}
+		s.Accounts = append(s.Accounts, acc.ID)
 	}
 	var field *domain.FieldError
 	if err := u.app.CheckTarget(p.URL); f.ok() && errors.As(err, &field) {
@@ -110,6 +129,9 @@ func (u *ui) showWebhook(r *request, id domain.WebhookID, p webhookPage) error {
 		return err
 	}
 	p.Deliveries = list.Items
+	if p.Since == "" {
+		p.Since = u.opts.Now().UTC().Add(-24 * time.Hour).Format(sinceForm)
+	}
 	var delivery int64
 	if _, err := fmt.Sscan(r.URL.Query().Get("delivery"), &delivery); err == nil {
 		d, err := u.app.GetDelivery(ctx, queries.GetDelivery{Journal: j, Webhook: id, ID: domain.DeliveryID(delivery)})
@@ -153,8 +175,7 @@ func (u *ui) actOnWebhook(r *request) error {
 		}
 		p.Secret = rotated.Secret
 	case "recover":
-		since := u.opts.Now().Add(-24 * time.Hour)
-		if p.Queued, err = u.app.RecoverWebhook(ctx, commands.RecoverWebhook{Journal: j, Webhook: id, Since: &since}); err != nil {
+		if err := u.recoverWebhook(r, id, &p); err != nil {
 			return err
 		}
 	case "again":
@@ -171,6 +192,26 @@ func (u *ui) actOnWebhook(r *request) error {
 		return errForm
 	}
 	return u.showWebhook(r, id, p)
+}
+
+// sinceForm is how a browser sends a day and a time; they are in UTC here.
+const sinceForm = "2006-01-02T15:04"
+
+// recoverWebhook queues what has happened from a moment on.
+func (u *ui) recoverWebhook(r *request, id domain.WebhookID, p *webhookPage) error {
+	p.Since = r.PostFormValue("since")
+	since, err := time.Parse(sinceForm, p.Since)
+	if err != nil {
+		p.Fault = "Choose a day and a time."
+		return nil
+	}
+	queued, err := u.app.RecoverWebhook(r.Context(), commands.RecoverWebhook{Journal: r.who.Journal, Webhook: id, Since: &since})
+	if field, ok := errors.AsType[*domain.FieldError](err); ok {
+		p.Fault = field.Message
+		return nil
+	}
+	p.Queued = queued
+	return err
 }
 
 // after goes to a page unless something has failed.

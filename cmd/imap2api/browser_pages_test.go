@@ -124,9 +124,24 @@ func eventsStory(v *visitor) {
 	v.sees("email.received", "Arrived in")
 	v.until("document.querySelector('.fresh')") // it grows by itself
 	v.open("/admin/events/")
+	v.sees("Move it back")
+	v.do(chromedp.Evaluate[chromedp.Void](`(() => { const at = document.querySelector("[name=at]"); at.value = 60; at.dispatchEvent(new Event("input", {bubbles: true})); })()`))
+	v.until(`document.querySelector("#was b").innerText === "Position 60"`)
+	few := evaluate[string](v, `document.querySelector("#was p").innerText`)
+	var was struct {
+		Emails int `json:"total_emails"`
+	}
+	if err := v.api.call(http.StatusOK, "GET", "/api/emails/statistics/?as_of=60", nil, &was); err != nil || was.Emails == 0 || !strings.Contains(few, fmt.Sprintf(" %d\u00a0email", was.Emails)) {
+		v.t.Errorf("the slider says %q, the API %+v, %v", few, was, err)
+	}
+	v.open("/admin/events/?at=200") // as the form does without a script
+	v.sees("Position 200", "INBOX")
 	v.sound("events")
 	v.enters(".log tbody:last-of-type td a", "/admin/events/[0-9]+/") // new rows move it down
 	v.sees("As the API gives it", `"position"`)
+	v.sees("computed again just now, and agree", "Hash of the event")
+	evaluate[chromedp.Void](v, `document.querySelector("details").open = true`)
+	v.sees(`"signature"`)
 	v.sound("event")
 }
 
@@ -145,9 +160,12 @@ func webhooksStory(v *visitor) {
 	v.open("/admin/webhooks/")
 	v.fill("[name=url]", receiver.URL)
 	v.fill("[name=description]", "Receiver")
+	evaluate[chromedp.Void](v, `document.querySelectorAll("details").forEach(d => d.open = true)`)
+	v.fill("[name=folders]", "INBOX\n")
+	v.do(chromedp.Click(chromedp.CSS("[name=server]")))
 	v.sound("webhooks")
 	v.leads("main button.main", "/admin/webhooks/")
-	v.sees("It is shown this once", "whsec_")
+	v.sees("It is shown this once", "whsec_", "Only of IMAP server 1, and folder INBOX.")
 	v.leads("[value=test]", "/admin/webhooks/1/")
 	v.sees("The test was taken.")
 	<-taken // the test
@@ -156,6 +174,9 @@ func webhooksStory(v *visitor) {
 	v.do(chromedp.Click(chromedp.CSS("#deliveries td a")))
 	v.sees("Attempt 1", "What was sent")
 	v.sound("webhook")
+	v.fill("[name=since]", "2020-01-01T00:00")
+	v.leads("[value=recover]", "/admin/webhooks/1/")
+	v.sees("being sent again.")
 	v.leads("[value=off]", "/admin/webhooks/1/")
 	v.sees("disabled")
 }

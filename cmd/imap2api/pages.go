@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/imap2api/imap2api/adapters/mailparse"
 	"github.com/imap2api/imap2api/adapters/postgres"
 	"github.com/imap2api/imap2api/commands"
+	"github.com/imap2api/imap2api/events"
 	"github.com/imap2api/imap2api/queries"
 )
 
@@ -43,17 +45,18 @@ func (s *system) basePath() string {
 func (s *system) pages(api httpapi.App) http.Handler {
 	o, l := s.metrics, s.log
 	app := adminui.App{
-		GetSession:   observe(o, l, "get_session", queries.NewGetSession(s.sessions).Handle),
-		ListSessions: observe(o, l, "list_sessions", queries.NewListSessions(s.sessions).Handle),
-		SignIn:       observe(o, l, "sign_in", commands.NewSignIn(s.journal, s.users, now).Handle),
-		SignOut:      observe(o, l, "sign_out", commands.NewSignOut(s.journal).Handle),
-		AddUser:      observe(o, l, "add_user", commands.NewAddUser(s.journal, s.users, now).Handle),
-		ChangeUser:   observe(o, l, "change_user", commands.NewChangeUser(s.journal, s.principals, now).Handle),
-		DisableUser:  observe(o, l, "disable_user", commands.NewDisableUser(s.journal, s.principals, now).Handle),
-		GetActivity:  observe(o, l, "get_activity", queries.NewGetActivity(s.mail).Handle),
-		HashPassword: postgres.HashPassword,
-		Traffic:      s.traffic.minutes,
-		Sanitize:     sanitize,
+		GetSession:    observe(o, l, "get_session", queries.NewGetSession(s.sessions).Handle),
+		ListSessions:  observe(o, l, "list_sessions", queries.NewListSessions(s.sessions).Handle),
+		SignIn:        observe(o, l, "sign_in", commands.NewSignIn(s.journal, s.users, now).Handle),
+		SignOut:       observe(o, l, "sign_out", commands.NewSignOut(s.journal).Handle),
+		AddUser:       observe(o, l, "add_user", commands.NewAddUser(s.journal, s.users, now).Handle),
+		ChangeUser:    observe(o, l, "change_user", commands.NewChangeUser(s.journal, s.principals, now).Handle),
+		DisableUser:   observe(o, l, "disable_user", commands.NewDisableUser(s.journal, s.principals, now).Handle),
+		GetActivity:   observe(o, l, "get_activity", queries.NewGetActivity(s.mail).Handle),
+		GetEventProof: observe(o, l, "get_event_proof", queries.NewGetEventProof(s.events).Handle),
+		HashPassword:  postgres.HashPassword,
+		Traffic:       s.traffic.minutes,
+		Sanitize:      sanitize,
 	}
 	share(&app, api)
 	return adminui.NewHandler(app, adminui.Options{
@@ -71,6 +74,10 @@ func share(app *adminui.App, api httpapi.App) {
 	app.ListMessages, app.GetMessage, app.GetStatistics = api.ListMessages, api.GetMessage, api.GetStatistics
 	app.GetRaw, app.GetAttachment, app.ListFolders = api.GetRaw, api.GetAttachment, api.ListFolders
 	app.AccountCoverage, app.CheckCoverage = api.AccountCoverage, api.CheckCoverage
+	app.FindMoment, app.GetHead = api.FindMoment, api.GetHead
+	app.StatisticsAsOf = func(pos events.Position) func(context.Context, queries.GetStatistics) (queries.Statistics, error) {
+		return api.AsOf(pos).GetStatistics
+	}
 	app.RebuildModel, app.RollBackModel = api.RebuildModel, api.RollBackModel
 	app.ListEvents, app.GetEvent, app.GetPositions, app.ListModels = api.ListEvents, api.GetEvent, api.GetPositions, api.ListModels
 	app.ListWebhooks, app.GetWebhook, app.CreateWebhook, app.ChangeWebhook = api.ListWebhooks, api.GetWebhook, api.CreateWebhook, api.ChangeWebhook
