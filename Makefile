@@ -42,8 +42,8 @@ build: ## Build bin/imap2api, static
 
 test: ## Every test, with private servers on loopback and the race detector
 	@scripts/install.sh test
-	go vet -buildvcs=false ./...
-	$(GOTEST) ./...
+	go vet -buildvcs=false $(RACE) ./...
+	$(GOTEST) ./cmd/... ./... # those of the whole program first: they take longest
 
 e2e: ## Only the end-to-end scripts: the program, Postgres and Dovecot
 	@scripts/install.sh test

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -32,6 +33,8 @@ func TestMain(m *testing.M) {
 	if os.Getenv("GORACE") == "" {
 		_ = os.Setenv("GORACE", "atexit_sleep_ms=0") // a variable that is no setting of ours
 	}
+	// These tests wait for servers most of the time: more of them go on at once than there are processors.
+	_ = flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0))) // what the command line says comes later
 	testscript.Main(m, map[string]func(){"imap2api": main, "imap2api-bare": bareServer})
 }
 
