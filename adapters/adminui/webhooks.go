@@ -197,11 +197,16 @@ func (u *ui) actOnWebhook(r *request) error {
 // sinceForm is how a browser sends a day and a time; they are in UTC here.
 const sinceForm = "2006-01-02T15:04"
 
+func readSince(text string) (time.Time, bool) {
+	since, err := time.Parse(sinceForm, text)
+	return since, err == nil
+}
+
 // recoverWebhook queues what has happened from a moment on.
 func (u *ui) recoverWebhook(r *request, id domain.WebhookID, p *webhookPage) error {
 	p.Since = r.PostFormValue("since")
-	since, err := time.Parse(sinceForm, p.Since)
-	if err != nil {
+	since, ok := readSince(p.Since)
+	if !ok {
 		p.Fault = "Choose a day and a time."
 		return nil
 	}
