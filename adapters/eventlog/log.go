@@ -27,6 +27,7 @@ type Log struct {
 	hints  *hints
 	notes  *notifier
 	moves  *moves
+	wants  *wants
 	models *models
 }
 
@@ -35,7 +36,7 @@ func New(pool *pgxpool.Pool, opts Options) *Log {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	l := &Log{pool: pool, opts: opts, log: opts.Logger, hints: newHints(), moves: newMoves(), models: newModels()}
+	l := &Log{pool: pool, opts: opts, log: opts.Logger, hints: newHints(), moves: newMoves(), wants: newWants(), models: newModels()}
 	l.notes = newNotifier(pool, l.log)
 	l.hints.notify = l.notes.grown
 	return l

@@ -22,7 +22,7 @@ func TestStill(t *testing.T) {
 		want     time.Duration
 	}{
 		"no hint":             {0, 8 * time.Second, stillFor},
-		"some hints":          {10, 8 * time.Second, 5 * stillFor},
+		"some hints":          {10, 8 * time.Second, 3 * stillFor},
 		"more than it can":    {1000, 3 * time.Second, 3 * time.Second},
 		"without patience":    {1000, 0, 0},
 		"less than a moment":  {0, time.Millisecond, stillFor},
@@ -31,7 +31,7 @@ func TestStill(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := newLagSchema("search", 1, 0, 1)
+				s := newLagSchema(newWants(), "search", 1, 0, 1)
 				begun := time.Now()
 				var hinting sync.WaitGroup
 				defer hinting.Wait()
@@ -49,7 +49,7 @@ func TestStill(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		s := newLagSchema("search", 1, 0, 1)
+		s := newLagSchema(newWants(), "search", 1, 0, 1)
 		begun := time.Now()
 		go func() { time.Sleep(time.Millisecond); close(s.done) }()
 		s.still(t.Context(), 7, time.Hour)
@@ -57,6 +57,52 @@ func TestStill(t *testing.T) {
 			t.Errorf("stopping took %v", got)
 		}
 	})
+}
+
+// Whoever waits for a journal ends the patience with it, and with no other.
+func TestStillWanted(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		journal events.JournalID
+		after   time.Duration // somebody waits
+		want    time.Duration
+		yields  bool
+	}{
+		"already":           {7, 0, 0, false},
+		"meanwhile":         {7, 2500 * time.Millisecond, 2500 * time.Millisecond, false},
+		"another":           {8, 2500 * time.Millisecond, time.Minute, false},
+		"another in queue":  {9, 2500 * time.Millisecond, 2500 * time.Millisecond, true},
+		"another, at first": {9, 0, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWants()
+				s := newLagSchema(w, "search", 1, 0, 1).long
+				ctx, stop := context.WithCancel(t.Context())
+				var hinting sync.WaitGroup
+				defer hinting.Wait()
+				defer stop()
+				hinting.Go(func() {
+					for ctx.Err() == nil {
+						s.hint(7)
+						time.Sleep(100 * time.Millisecond)
+					}
+				})
+				if test.after == 0 {
+					defer w.begin(test.journal)()
+				} else {
+					time.AfterFunc(test.after, func() { w.begin(test.journal) })
+				}
+				s.hint(9)
+				begun := time.Now()
+				goes := s.still(ctx, 7, time.Minute)
+				if got := time.Since(begun); got != test.want || goes == test.yields {
+					t.Errorf("waited %v, went on %v; want %v, yields %v", got, goes, test.want, test.yields)
+				}
+			})
+		})
+	}
 }
 
 // A journal that grows and grows is folded in large batches by a patient read model, and holds up

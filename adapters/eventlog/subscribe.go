@@ -23,9 +23,9 @@ const (
 	sweepAllEvery = time.Hour
 	sweepOverlap  = time.Minute // of two sweeps: commits take their time
 	noSweep       = 100 * 365 * 24 * time.Hour
-	lagPage       = 100 // journals of one query
-	stillFor      = 300 * time.Millisecond
-	maxRecent     = 1000 // journals, before those of long ago are forgotten
+	lagPage       = 100         // journals of one query
+	stillFor      = time.Second // longer than from one batch of a sync to the next
+	maxRecent     = 1000        // journals, before those of long ago are forgotten
 	retryFirst    = 100 * time.Millisecond
 	retryMost     = 5 * time.Second
 	journalKey    = "journal" // metadata of a message
@@ -66,6 +66,7 @@ type lagSchema struct {
 	wake        chan struct{}
 	long        *lagSchema // nil: this is it
 	most        int        // journals that are taken at once
+	wants       *wants
 
 	mu        sync.Mutex
 	queue     []events.JournalID // hinted, the first first
@@ -87,10 +88,10 @@ type lagSchema struct {
 	failures  int // of queries, in a row
 }
 
-func newLagSchema(projection string, generation int, part, parts int64) *lagSchema {
+func newLagSchema(w *wants, projection string, generation int, part, parts int64) *lagSchema {
 	lane := func(most int) *lagSchema {
 		return &lagSchema{
-			projection: projection, generation: generation, part: part, parts: parts, most: most,
+			projection: projection, generation: generation, part: part, parts: parts, most: most, wants: w,
 			done: make(chan struct{}), wake: make(chan struct{}, 1),
 			queued: map[events.JournalID]bool{}, recent: map[events.JournalID]time.Time{}, behind: map[events.JournalID]bool{},
 		}
@@ -163,35 +164,67 @@ func (s *lagSchema) worked(j events.JournalID, more bool) {
 	}
 }
 
-// again reports whether a journal was worked on a moment ago.
+// again reports whether a journal was worked on a moment ago, and nobody waits for it.
 func (s *lagSchema) again(j events.JournalID) bool {
 	at, ok := s.recent[j]
-	return ok && time.Since(at) < stillFor
+	wanted, _ := s.wants.of(j)
+	return ok && !wanted && time.Since(at) < stillFor
 }
 
 // still waits until a journal has had no hint for a moment, at most patience; not in the middle
-// of its backlog.
-func (s *lagSchema) still(ctx context.Context, j events.JournalID, patience time.Duration) {
+// of its backlog, nor while somebody waits for it. It returns false if somebody waits for another
+// that is queued here.
+func (s *lagSchema) still(ctx context.Context, j events.JournalID, patience time.Duration) bool {
 	if s.behind[j] {
-		return
-	}
-	count := func() int {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.awaited = j
-		return s.hints
+		return true
 	}
 	for end := time.Now().Add(patience); time.Now().Before(end); {
-		before := count()
-		select {
-		case <-time.After(stillFor):
-		case <-s.done:
-			return
-		case <-ctx.Done():
-			return
+		before := s.hintsOf(j)
+		if !s.moment(ctx, j) {
+			return !s.othersWanted(j)
 		}
-		if count() == before {
-			return
+		if s.hintsOf(j) == before {
+			break
+		}
+	}
+	return true
+}
+
+// othersWanted reports whether somebody waits for another journal that is queued.
+func (s *lagSchema) othersWanted(j events.JournalID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.queue, func(q events.JournalID) bool {
+		wanted, _ := s.wants.of(q)
+		return wanted && q != j
+	})
+}
+
+// hintsOf counts the hints of a journal, from its first call on.
+func (s *lagSchema) hintsOf(j events.JournalID) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.awaited = j
+	return s.hints
+}
+
+// moment waits for stillFor; false if it ended earlier.
+func (s *lagSchema) moment(ctx context.Context, j events.JournalID) bool {
+	timer := time.NewTimer(stillFor)
+	defer timer.Stop()
+	for {
+		wanted, begun := s.wants.of(j)
+		if wanted || s.othersWanted(j) {
+			return false
+		}
+		select {
+		case <-begun:
+		case <-timer.C:
+			return true
+		case <-s.done:
+			return false
+		case <-ctx.Done():
+			return false
 		}
 	}
 }

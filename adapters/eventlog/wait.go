@@ -201,6 +201,9 @@ func (l *Log) WaitFor(ctx context.Context, journal events.JournalID, pos events.
 	poll := time.NewTicker(waitPoll)
 	defer poll.Stop()
 	behind, err := l.behind(ctx, journal, pos, tasks)
+	if err == nil && len(behind) > 0 {
+		defer l.wants.begin(journal)()
+	}
 	for err == nil && len(behind) > 0 {
 		select {
 		case m := <-moved:
