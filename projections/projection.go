@@ -71,8 +71,8 @@ type Task struct {
 	Name    string
 	Version int
 	// Patience is how long a journal that grows and grows may wait: what is read first is kept
-	// first then. 0: it does not wait.
-	Patience time.Duration
+	// first then, until it has been still for Stillness. 0: it does not wait.
+	Patience, Stillness time.Duration
 
 	CatchUp     func(ctx context.Context, gen Generation, journal events.JournalID) (more bool, err error)
 	Generations func(ctx context.Context) ([]Generation, error)

@@ -145,7 +145,7 @@ func (c *Consumer) follow(ctx context.Context, task projections.Task, gen projec
 	router.AddMiddleware(c.observe(task.Name), middleware.Recoverer)
 	shards := make([]*lagSchema, c.opts.Shards)
 	for i := range shards {
-		shards[i] = newLagSchema(c.log.wants, task.Name, gen.Number, int64(i), int64(len(shards)))
+		shards[i] = newLagSchema(c.log.wants, task, gen.Number, int64(i), int64(len(shards)))
 		for lane, s := range map[string]*lagSchema{"": shards[i], ".long": shards[i].long} {
 			sub, err := c.subscriber(s, logger)
 			if err != nil {
@@ -247,7 +247,7 @@ func (c *Consumer) handler(ctx context.Context, s *lagSchema, task projections.T
 		if s.passOn(journal) {
 			return nil
 		}
-		if s.long == nil && !s.still(ctx, journal, task.Patience) {
+		if s.long == nil && !s.still(ctx, journal) {
 			s.hint(journal) // after those that are waited for
 			return nil
 		}

@@ -13,6 +13,12 @@ import (
 	"github.com/imap2api/imap2api/projections"
 )
 
+const stillFor = time.Second
+
+func patient(patience time.Duration) projections.Task {
+	return projections.Task{Name: "search", Patience: patience, Stillness: stillFor}
+}
+
 // A backlog waits while hints come, but no longer than it has patience, and not for others' end.
 func TestStill(t *testing.T) {
 	t.Parallel()
@@ -31,7 +37,7 @@ func TestStill(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				s := newLagSchema(newWants(), "search", 1, 0, 1)
+				s := newLagSchema(newWants(), patient(test.patience), 1, 0, 1)
 				begun := time.Now()
 				var hinting sync.WaitGroup
 				defer hinting.Wait()
@@ -41,7 +47,7 @@ func TestStill(t *testing.T) {
 						s.hint(7)
 					}
 				})
-				s.still(t.Context(), 7, test.patience)
+				s.still(t.Context(), 7)
 				if got := time.Since(begun); got != test.want {
 					t.Errorf("waited %v, want %v", got, test.want)
 				}
@@ -49,10 +55,10 @@ func TestStill(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		s := newLagSchema(newWants(), "search", 1, 0, 1)
+		s := newLagSchema(newWants(), patient(time.Hour), 1, 0, 1)
 		begun := time.Now()
 		go func() { time.Sleep(time.Millisecond); close(s.done) }()
-		s.still(t.Context(), 7, time.Hour)
+		s.still(t.Context(), 7)
 		if got := time.Since(begun); got != time.Millisecond {
 			t.Errorf("stopping took %v", got)
 		}
@@ -78,7 +84,7 @@ func TestStillWanted(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWants()
-				s := newLagSchema(w, "search", 1, 0, 1).long
+				s := newLagSchema(w, patient(time.Minute), 1, 0, 1).long
 				ctx, stop := context.WithCancel(t.Context())
 				var hinting sync.WaitGroup
 				defer hinting.Wait()
@@ -96,7 +102,7 @@ func TestStillWanted(t *testing.T) {
 				}
 				s.hint(9)
 				begun := time.Now()
-				goes := s.still(ctx, 7, time.Minute)
+				goes := s.still(ctx, 7)
 				if got := time.Since(begun); got != test.want || goes == test.yields {
 					t.Errorf("waited %v, went on %v; want %v, yields %v", got, goes, test.want, test.yields)
 				}
@@ -111,7 +117,7 @@ func TestPatientModel(t *testing.T) {
 	t.Parallel()
 	l := newTestLog(t)
 	_, _, task := newToy(l)
-	task.Patience = time.Hour
+	task.Patience, task.Stillness = time.Hour, stillFor
 	var batches atomic.Int32
 	catchUp := task.CatchUp
 	task.CatchUp = func(ctx context.Context, gen projections.Generation, j events.JournalID) (bool, error) {

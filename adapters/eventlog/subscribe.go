@@ -16,6 +16,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/imap2api/imap2api/events"
+	"github.com/imap2api/imap2api/projections"
 )
 
 const (
@@ -23,9 +24,8 @@ const (
 	sweepAllEvery = time.Hour
 	sweepOverlap  = time.Minute // of two sweeps: commits take their time
 	noSweep       = 100 * 365 * 24 * time.Hour
-	lagPage       = 100         // journals of one query
-	stillFor      = time.Second // longer than from one batch of a sync to the next
-	maxRecent     = 1000        // journals, before those of long ago are forgotten
+	lagPage       = 100  // journals of one query
+	maxRecent     = 1000 // journals, before those of long ago are forgotten
 	retryFirst    = 100 * time.Millisecond
 	retryMost     = 5 * time.Second
 	journalKey    = "journal" // metadata of a message
@@ -57,16 +57,17 @@ SELECT journal_id, position FROM due ORDER BY journal_id LIMIT 100`
 // A journal that lags by more than a batch goes on in a second lane, long, so that
 // the others do not wait for it.
 type lagSchema struct {
-	projection  string
-	generation  int
-	part, parts int64                          // journals with journal % parts = part
-	recent      map[events.JournalID]time.Time // worked on within the last moment or so; of the handler alone
-	behind      map[events.JournalID]bool      // had more when they were worked on last; of the handler alone
-	done        chan struct{}                  // closed when the subscriber is to end
-	wake        chan struct{}
-	long        *lagSchema // nil: this is it
-	most        int        // journals that are taken at once
-	wants       *wants
+	projection          string
+	generation          int
+	part, parts         int64                          // journals with journal % parts = part
+	recent              map[events.JournalID]time.Time // worked on within the last moment or so; of the handler alone
+	behind              map[events.JournalID]bool      // had more when they were worked on last; of the handler alone
+	done                chan struct{}                  // closed when the subscriber is to end
+	wake                chan struct{}
+	long                *lagSchema // nil: this is it
+	most                int        // journals that are taken at once
+	wants               *wants
+	patience, stillness time.Duration
 
 	mu        sync.Mutex
 	queue     []events.JournalID // hinted, the first first
@@ -88,10 +89,11 @@ type lagSchema struct {
 	failures  int // of queries, in a row
 }
 
-func newLagSchema(w *wants, projection string, generation int, part, parts int64) *lagSchema {
+func newLagSchema(w *wants, task projections.Task, generation int, part, parts int64) *lagSchema {
 	lane := func(most int) *lagSchema {
 		return &lagSchema{
-			projection: projection, generation: generation, part: part, parts: parts, most: most, wants: w,
+			projection: task.Name, generation: generation, part: part, parts: parts, most: most, wants: w,
+			patience: task.Patience, stillness: task.Stillness,
 			done: make(chan struct{}), wake: make(chan struct{}, 1),
 			queued: map[events.JournalID]bool{}, recent: map[events.JournalID]time.Time{}, behind: map[events.JournalID]bool{},
 		}
@@ -154,7 +156,7 @@ func (s *lagSchema) rouse() {
 func (s *lagSchema) worked(j events.JournalID, more bool) {
 	now := time.Now()
 	if len(s.recent) >= maxRecent {
-		maps.DeleteFunc(s.recent, func(_ events.JournalID, at time.Time) bool { return now.Sub(at) >= stillFor })
+		maps.DeleteFunc(s.recent, func(_ events.JournalID, at time.Time) bool { return now.Sub(at) >= s.stillness })
 	}
 	s.recent[j] = now
 	if more {
@@ -168,17 +170,17 @@ func (s *lagSchema) worked(j events.JournalID, more bool) {
 func (s *lagSchema) again(j events.JournalID) bool {
 	at, ok := s.recent[j]
 	wanted, _ := s.wants.of(j)
-	return ok && !wanted && time.Since(at) < stillFor
+	return ok && !wanted && time.Since(at) < s.stillness
 }
 
 // still waits until a journal has had no hint for a moment, at most patience; not in the middle
 // of its backlog, nor while somebody waits for it. It returns false if somebody waits for another
 // that is queued here.
-func (s *lagSchema) still(ctx context.Context, j events.JournalID, patience time.Duration) bool {
+func (s *lagSchema) still(ctx context.Context, j events.JournalID) bool {
 	if s.behind[j] {
 		return true
 	}
-	for end := time.Now().Add(patience); time.Now().Before(end); {
+	for end := time.Now().Add(s.patience); time.Now().Before(end); {
 		before := s.hintsOf(j)
 		if !s.moment(ctx, j) {
 			return !s.othersWanted(j)
@@ -208,9 +210,9 @@ func (s *lagSchema) hintsOf(j events.JournalID) int {
 	return s.hints
 }
 
-// moment waits for stillFor; false if it ended earlier.
+// moment waits for the time of stillness; false if it ended earlier.
 func (s *lagSchema) moment(ctx context.Context, j events.JournalID) bool {
-	timer := time.NewTimer(stillFor)
+	timer := time.NewTimer(s.stillness)
 	defer timer.Stop()
 	for {
 		wanted, begun := s.wants.of(j)

@@ -29,7 +29,7 @@ type SearchStore struct {
 }
 
 // takeOctets of words are written while the next are cut.
-const takeOctets = 1 << 20
+const takeOctets = 256 << 10
 
 // shortWord is a word of a short field.
 type shortWord struct {

@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	historyModel    = "history"
-	historyPatience = time.Minute // lets a sync go first: what was is asked for later than what is
+	historyModel     = "history"
+	historyPatience  = time.Minute     // lets a sync go first: what was is asked for later than what is
+	historyStillness = 3 * time.Second // after the search
 )
 
 func (s *system) historyTask() projections.Task {
@@ -23,7 +24,7 @@ func (s *system) historyTask() projections.Task {
 		Name: historyModel, Tables: postgres.HistoryTables, Indexes: postgres.HistoryIndexes,
 		HashTables: postgres.HistoryTableNames, NewStore: postgres.NewHistoryStore, Aside: true,
 	}))
-	task.Patience = historyPatience
+	task.Patience, task.Stillness = historyPatience, historyStillness
 	return task
 }
 

@@ -35,16 +35,19 @@ type searchNames struct {
 	*postgres.AccountReader
 }
 
-// searchPatience lets a sync go to what lists show, for half a minute at a time: much text at once
-// costs the index less than a little again and again.
-const searchPatience = 30 * time.Second
+// The first seconds of a sync go to what lists show; then the search works off what has come, in
+// whole batches, for those cost it less than a little again and again.
+const (
+	searchPatience  = 3 * time.Second
+	searchStillness = 500 * time.Millisecond // longer than from one batch of a sync to the next
+)
 
 func (s *system) searchTask() projections.Task {
 	task := projections.Bind(projections.Search(searchModel, s.contents), eventlog.NewReadModel(s.events, eventlog.ModelOptions[projections.SearchStore]{
 		Name: searchModel, Reads: readsWords, Tables: postgres.SearchTables, Indexes: postgres.SearchIndexes,
 		HashTables: postgres.SearchTableNames, NewStore: postgres.NewSearchStore(lexer),
 	}))
-	task.Patience = searchPatience
+	task.Patience, task.Stillness = searchPatience, searchStillness
 	return task
 }
 
