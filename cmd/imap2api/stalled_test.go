@@ -35,7 +35,7 @@ func TestStalled(t *testing.T) {
 	dovecot := dovecottest.Start(t, dovecottest.Options{})
 	u := dovecot.NewUser(t)
 	p := newProxy(t, dovecot.PlainAddr(), 1)
-	l := newLive(t, dovecot, "IMAP2API_SYNC_STALL_AFTER=3s")
+	l := newLive(t, dovecot, "IMAP2API_SYNC_STALL_AFTER=8s")
 	id := l.add(u, p.port, map[string]any{"sync_interval": nil})
 	if err := l.api.sync(id); err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func TestOverdue(t *testing.T) {
 	t.Parallel()
 	dovecot := dovecottest.Start(t, dovecottest.Options{})
 	u := dovecot.NewUser(t)
-	l := newLive(t, dovecot, "IMAP2API_SYNC_OVERDUE_AFTER=3s", "IMAP2API_SYNC_STALL_AFTER=1s")
+	l := newLive(t, dovecot, "IMAP2API_SYNC_OVERDUE_AFTER=3s", "IMAP2API_SYNC_STALL_AFTER=30s")
 	id := l.add(u, dovecot.Port, map[string]any{"password": "wrong"})
 	idle := l.add(u, dovecot.Port, map[string]any{"sync_interval": nil})
 	await := func(n int) []map[string]any {
