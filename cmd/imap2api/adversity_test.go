@@ -40,7 +40,7 @@ func adversity(t *testing.T, addr string, user *dovecottest.User, dovecot *dovec
 	p := newProxy(t, addr, seed)
 	p.set(func() { p.faults = true })
 	k.begin(p.port, map[string]any{"sync_interval": 10000})
-	k.world.hidden = true
+	k.world.hidden, k.world.leaves = true, dovecot == nil
 	for n := range operations {
 		k.suffer()
 		if n%200 == 20 {
