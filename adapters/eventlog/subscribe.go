@@ -154,6 +154,9 @@ func (s *lagSchema) rouse() {
 
 // worked notes that a batch of a journal is done, and whether there is more.
 func (s *lagSchema) worked(j events.JournalID, more bool) {
+	if s.patience == 0 {
+		return
+	}
 	now := time.Now()
 	if len(s.recent) >= maxRecent {
 		maps.DeleteFunc(s.recent, func(_ events.JournalID, at time.Time) bool { return now.Sub(at) >= s.stillness })

@@ -3,6 +3,8 @@ package imapsource
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -77,21 +79,46 @@ func (s *session) change(of commands.MailboxChange, wireName func(domain.Mailbox
 
 // place moves, copies or takes away.
 func (s *session) place(of commands.MailboxChange, wireName func(domain.MailboxName) string, out *commands.Changed) error {
-	s.copied = ""
-	uids := of.UIDs.String()
 	switch {
 	case of.MoveTo != "": // RFC 6851 section 3.2
-		if err := s.run(command{"UID MOVE " + uids}.arg(wireName(of.MoveTo)), s.ignore); err != nil {
-			return err
-		}
-		out.Validity, out.UIDs = copyUID(s.copied, of.UIDs)
+		return inLines(of.UIDs, func(uids domain.UIDSet) error {
+			s.copied = ""
+			if err := s.run(command{"UID MOVE " + uids.String()}.arg(wireName(of.MoveTo)), s.ignore); err != nil {
+				return err
+			}
+			validity, to := copyUID(s.copied, uids)
+			if to == nil {
+				return nil
+			}
+			if out.UIDs == nil {
+				out.Validity, out.UIDs = validity, to
+			} else if validity == out.Validity {
+				maps.Copy(out.UIDs, to)
+			}
+			return nil
+		})
 	case of.CopyTo != "":
-		return s.run(command{"UID COPY " + uids}.arg(wireName(of.CopyTo)), s.ignore)
+		return inLines(of.UIDs, func(uids domain.UIDSet) error {
+			return s.run(command{"UID COPY " + uids.String()}.arg(wireName(of.CopyTo)), s.ignore)
+		})
 	case of.Expunge:
 		if err := s.store(of.UIDs, "+", []domain.Flag{domain.FlagDeleted}); err != nil {
 			return err
 		}
-		return s.run(command{"UID EXPUNGE " + uids}, s.ignore) // RFC 4315 section 2.1
+		return inLines(of.UIDs, func(uids domain.UIDSet) error {
+			return s.run(command{"UID EXPUNGE " + uids.String()}, s.ignore) // RFC 4315 section 2.1
+		})
+	}
+	return nil
+}
+
+// inLines calls fn with parts of a set, each of which fits into a line.
+func inLines(uids domain.UIDSet, fn func(domain.UIDSet) error) error {
+	p := plan{rest: slices.Clone(uids), size: streamChunk}
+	for b := p.next(); b != nil; b = p.next() {
+		if err := fn(b.set()); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -103,26 +130,28 @@ func (s *session) store(uids domain.UIDSet, sign string, flags []domain.Flag) er
 	for i, f := range flags {
 		list[i] = string(f)
 	}
-	var kept error
-	err := s.run(command{fmt.Sprintf("UID STORE %s %sFLAGS (%s)", uids, sign, strings.Join(list, " "))}, func(a *answer) error {
-		if a.word != "FETCH" {
+	return inLines(uids, func(uids domain.UIDSet) error {
+		var kept error
+		err := s.run(command{fmt.Sprintf("UID STORE %s %sFLAGS (%s)", uids, sign, strings.Join(list, " "))}, func(a *answer) error {
+			if a.word != "FETCH" {
+				return nil
+			}
+			p, err := a.fetched(nil)
+			if err != nil || !p.hasFlags || !uids.Contains(p.uid) { // others change other messages meanwhile
+				return err
+			}
+			for _, f := range flags {
+				if domain.HasFlag(p.flags, f) != (sign == "+") {
+					kept = &refusedError{text: fmt.Sprintf("The flag %s of UID %d stays as it is.", f, p.uid)}
+				}
+			}
 			return nil
-		}
-		p, err := a.fetched(nil)
-		if err != nil || !p.hasFlags || !uids.Contains(p.uid) { // others change other messages meanwhile
+		})
+		if err != nil {
 			return err
 		}
-		for _, f := range flags {
-			if domain.HasFlag(p.flags, f) != (sign == "+") {
-				kept = &refusedError{text: fmt.Sprintf("The flag %s of UID %d stays as it is.", f, p.uid)}
-			}
-		}
-		return nil
+		return kept
 	})
-	if err != nil {
-		return err
-	}
-	return kept
 }
 
 // ignore takes data that a command brings along and that the next look at the mailbox shows.

@@ -168,3 +168,44 @@ func TestChangeRefused(t *testing.T) {
 		})
 	}
 }
+
+// TestChangeOfMany changes messages whose UIDs do not fit into one line: all are moved, and no command is longer than
+// RFC 7162 section 4 says that a server takes.
+func TestChangeOfMany(t *testing.T) {
+	t.Parallel()
+	var uids []domain.UID
+	for uid := domain.UID(1_000_000_001); len(uids) < 1500; uid += 2 {
+		uids = append(uids, uid)
+	}
+	var sent []string
+	s := (&scripted{Caps: "IMAP4rev1 MOVE UIDPLUS", Messages: messages(2), Answer: func(c *scriptedConn, tag, command string) bool {
+		words := strings.Fields(command)
+		switch {
+		case strings.HasPrefix(command, "SELECT"):
+			c.send("* 2 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n" + tag + " OK\r\n")
+		case strings.HasPrefix(command, "UID MOVE"):
+			sent = append(sent, command)
+			c.send("* OK [COPYUID 9 " + words[2] + " " + words[2] + "] x\r\n" + tag + " OK\r\n")
+		case strings.HasPrefix(command, "UID STORE"):
+			sent = append(sent, command)
+			c.send(tag + " OK\r\n")
+		default:
+			return false
+		}
+		return true
+	}}).start(t)
+	out, err := s.conn(t, Options{}).Change(t.Context(), commands.MailboxChange{
+		Mailbox: "INBOX", UIDValidity: 7, UIDs: domain.UIDs(uids...), Add: []domain.Flag{domain.FlagSeen}, MoveTo: "Archive",
+	})
+	if err != nil || out.Refused != "" || out.Validity != 9 || len(out.UIDs) != len(uids) {
+		t.Fatalf("%d of %d moved, refused %q, error %v", len(out.UIDs), len(uids), out.Refused, err)
+	}
+	if len(sent) < 4 {
+		t.Errorf("%d commands", len(sent))
+	}
+	for _, command := range sent {
+		if len(command) > 8000 {
+			t.Errorf("a command of %d octets", len(command))
+		}
+	}
+}
