@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/imap2api/imap2api/domain"
@@ -110,17 +111,29 @@ func NewMailTeller(watches MailWatches, targets WebhookTargets, sender WebhookSe
 const (
 	tellEvery    = time.Second // at most, for a mailbox
 	maxTellPause = 10 * time.Minute
+	maxRounds    = 32            // at once: more than a receiver has seconds to answer
 	tellType     = "gmail.watch" // in the header of a request
 )
 
-// Run tells until ctx ends.
+// Run tells until ctx ends. Receivers that hang hold up nobody else, unless there are very many.
 func (t *MailTeller) Run(ctx context.Context) {
+	var telling sync.WaitGroup
+	defer telling.Wait()
+	rounds := make(chan struct{}, maxRounds)
 	tick := time.NewTicker(tellEvery)
 	defer tick.Stop()
 	for {
-		if err := t.Tell(ctx); err != nil && ctx.Err() == nil {
-			t.log.Warn("tell of mailboxes", slog.Any("err", err))
+		select {
+		case <-ctx.Done():
+			return
+		case rounds <- struct{}{}:
 		}
+		telling.Go(func() {
+			defer func() { <-rounds }()
+			if err := t.Tell(ctx); err != nil && ctx.Err() == nil {
+				t.log.Warn("tell of mailboxes", slog.Any("err", err))
+			}
+		})
 		select {
 		case <-ctx.Done():
 			return
@@ -130,22 +143,31 @@ func (t *MailTeller) Run(ctx context.Context) {
 }
 
 // Tell tells of what has changed since it was told. What a receiver does not take is told again, with what comes after it, later and
-// later: the position in a message covers all before it.
+// later: the position in a message covers all before it. It returns when all claimed watches have answered.
 func (t *MailTeller) Tell(ctx context.Context) error {
 	claimed, err := t.watches.Claim(ctx)
 	if err != nil {
 		return fmt.Errorf("claim watches: %w", err)
 	}
-	for _, w := range claimed {
-		next, err := t.tell(ctx, &w)
-		if errors.Is(err, domain.ErrNotFound) { // the webhook is gone
-			err = t.watches.Drop(ctx, w.Journal, w.Mailbox)
-		} else if err == nil {
-			err = t.watches.Told(ctx, w, next)
-		}
-		if err != nil {
-			return fmt.Errorf("tell of mailbox %q of journal %d: %w", w.Mailbox, w.Journal, err)
-		}
+	var telling sync.WaitGroup
+	faults := make([]error, len(claimed))
+	for i, w := range claimed {
+		telling.Go(func() { faults[i] = t.tellOf(ctx, w) })
+	}
+	telling.Wait()
+	return errors.Join(faults...)
+}
+
+// tellOf tells of one mailbox, and notes it.
+func (t *MailTeller) tellOf(ctx context.Context, w MailWatch) error {
+	next, err := t.tell(ctx, &w)
+	if errors.Is(err, domain.ErrNotFound) { // the webhook is gone
+		err = t.watches.Drop(ctx, w.Journal, w.Mailbox)
+	} else if err == nil {
+		err = t.watches.Told(ctx, w, next)
+	}
+	if err != nil {
+		return fmt.Errorf("tell of mailbox %q of journal %d: %w", w.Mailbox, w.Journal, err)
 	}
 	return nil
 }

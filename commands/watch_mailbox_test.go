@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -112,4 +114,61 @@ func TestMailTeller(t *testing.T) {
 	if !slices.Equal(told, w.bodies) || w.watch != nil {
 		t.Errorf("watch %+v; told (-want +got):\n%s", w.watch, cmp.Diff(told, w.bodies))
 	}
+}
+
+// manyWatches are two mailboxes that change all the time, and a receiver of the first that hangs.
+type manyWatches struct {
+	tellWorld
+	mu   sync.Mutex
+	free map[string]time.Time // when a mailbox may be claimed
+	told map[string]int
+}
+
+func (w *manyWatches) Claim(context.Context) (out []MailWatch, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, name := range []string{"hangs", "well"} {
+		if !time.Now().Before(w.free[name]) {
+			w.free[name] = time.Now().Add(time.Minute)
+			out = append(out, MailWatch{Mailbox: name, Webhook: domain.WebhookID(i)})
+		}
+	}
+	return out, nil
+}
+
+func (w *manyWatches) Told(_ context.Context, watch MailWatch, next time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.free[watch.Mailbox] = next
+	return nil
+}
+
+func (w *manyWatches) Target(_ context.Context, _ events.JournalID, id domain.WebhookID) (WebhookTarget, error) {
+	return WebhookTarget{URL: []string{"hangs", "well"}[id], Active: true}, nil
+}
+
+func (w *manyWatches) Send(_ context.Context, req WebhookRequest) WebhookAnswer {
+	if req.URL == "hangs" {
+		time.Sleep(15 * time.Second)
+		return WebhookAnswer{Status: 503}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.told[req.URL]++
+	return WebhookAnswer{Status: 204}
+}
+
+// TestMailTellerHangs: a receiver that hangs holds up no other.
+func TestMailTellerHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &manyWatches{tellWorld: tellWorld{pos: 5}, free: map[string]time.Time{}, told: map[string]int{}}
+		teller := NewMailTeller(w, w, w, w, time.Now, slog.New(slog.DiscardHandler))
+		ctx, stop := context.WithTimeout(t.Context(), 10*time.Second+tellEvery/2)
+		defer stop()
+		teller.Run(ctx)
+		if n := w.told["well"]; n < 10 {
+			t.Errorf("told %d times in ten seconds", n)
+		}
+	})
 }
