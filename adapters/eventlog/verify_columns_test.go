@@ -1,15 +1,20 @@
 package eventlog
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/klauspost/compress/zstd"
 )
 
 // flips are what changes one value a little, by the type of its column or by the column: COL is its name.
@@ -104,4 +109,30 @@ func flipOne(t *testing.T, l *Log, table, name, typ string) {
 	}
 	tamper(t, l, fmt.Sprintf(`DELETE FROM %[1]s t USING damaged f WHERE t.journal_id = f.journal_id AND t.%[2]s = f.%[2]s;
 		INSERT INTO %[1]s SELECT * FROM flipped; DROP TABLE flipped, damaged`, table, key))
+}
+
+// TestCheckRawBits: whichever bit of a stored message changes, it is found.
+func TestCheckRawBits(t *testing.T) {
+	t.Parallel()
+	enc, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dec := rawDecoders.Get().(*zstd.Decoder)
+	defer rawDecoders.Put(dec)
+	octets := []byte(strings.Repeat("text ", 40))
+	sum, frame := sha256.Sum256(octets), enc.EncodeAll(octets, nil)
+	data := binary.BigEndian.AppendUint32(frame, crc32.Checksum(frame, castagnoli))
+	if err := checkRaw(dec, sum[:], int64(len(octets)), 2, data); err != nil {
+		t.Fatal(err)
+	}
+	for i := range data {
+		for bit := range 8 {
+			damaged := bytes.Clone(data)
+			damaged[i] ^= 1 << bit
+			if checkRaw(dec, sum[:], int64(len(octets)), 2, damaged) == nil {
+				t.Errorf("octet %d, bit %d: nothing is found", i, bit)
+			}
+		}
+	}
 }

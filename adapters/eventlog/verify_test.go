@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"slices"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ import (
 	"github.com/imap2api/imap2api/projections"
 )
 
-// putToyRaw stores the octets that a toy message names, in zstd.
+// putToyRaw stores the octets that a toy message names, as the raw store packs them.
 func putToyRaw(t testing.TB, l *Log, j events.JournalID, m events.MessageFetched) {
 	t.Helper()
 	octets := binary.BigEndian.AppendUint64([]byte(m.Summary.Subject), uint64(m.ID))
@@ -26,9 +27,9 @@ func putToyRaw(t testing.TB, l *Log, j events.JournalID, m events.MessageFetched
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := sha256.Sum256(octets)
-	do(t, l, `INSERT INTO raw.messages (journal_id, sha256, size, stored_at, codec, data) VALUES ($1, $2, $3, now(), 1, $4) ON CONFLICT DO NOTHING`,
-		int64(j), sum[:], len(octets), enc.EncodeAll(octets, nil))
+	sum, frame := sha256.Sum256(octets), enc.EncodeAll(octets, nil)
+	do(t, l, `INSERT INTO raw.messages (journal_id, sha256, size, stored_at, codec, data) VALUES ($1, $2, $3, now(), 2, $4) ON CONFLICT DO NOTHING`,
+		int64(j), sum[:], len(octets), binary.BigEndian.AppendUint32(frame, crc32.Checksum(frame, castagnoli)))
 	do(t, l, `INSERT INTO raw.uses VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, int64(j), sum[:], int64(m.Account))
 }
 

@@ -1,7 +1,11 @@
 package postgres
 
 import (
+	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"runtime"
 	"slices"
 
@@ -27,23 +31,33 @@ func must[T any](v T, err error) T {
 
 // The values of codec in raw.messages.
 const (
-	codecNone = 0
-	codecZstd = 1
+	codecNone    = 0
+	codecZstd    = 1
+	codecChecked = 2 // zstd, and the CRC-32C of that: some bits of a frame change nothing in what it unpacks to
 )
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // appendPacked appends octets as they are stored, and says how.
 func appendPacked(to, octets []byte) (data []byte, codec int16) {
 	begin := len(to)
 	to = packer.EncodeAll(octets, slices.Grow(to, len(octets)+64))
-	if len(to)-begin >= len(octets) {
+	if len(to)-begin+crc32.Size >= len(octets) {
 		return append(to[:begin], octets...), codecNone
 	}
-	return to, codecZstd
+	return binary.BigEndian.AppendUint32(to, crc32.Checksum(to[begin:], castagnoli)), codecChecked
 }
 
 // unpack returns the octets of what pack made of them. size is how many there must be.
 func unpack(data []byte, codec int16, size int64) ([]byte, error) {
 	octets := data
+	if codec == codecChecked {
+		frame := data[:max(0, len(data)-crc32.Size)]
+		if !bytes.Equal(data[len(frame):], binary.BigEndian.AppendUint32(nil, crc32.Checksum(frame, castagnoli))) {
+			return nil, errors.New("unpack: its checksum is another")
+		}
+		data, codec = frame, codecZstd
+	}
 	switch codec {
 	case codecNone:
 	case codecZstd:

@@ -33,7 +33,7 @@ func adversity(t *testing.T, addr string, user *dovecottest.User, dovecot *dovec
 	t.Helper()
 	seed := uint64(number(t, "SEED", int(time.Now().UnixNano()&0xffffffff)))
 	t.Logf("IMAP2API_TEST_SEED=%d IMAP2API_TEST_OPERATIONS=%d", seed, operations)
-	k := newKill(t, seed, user, "IMAP2API_WATCH_ROUND=1s", "IMAP2API_SYNC_STALL_AFTER=3s")
+	k := newKill(t, seed, user, "IMAP2API_WATCH_ROUND=1s", "IMAP2API_SYNC_STALL_AFTER=8s")
 	if k.dovecot = dovecot; dovecot != nil {
 		k.hard(seed)
 	}

@@ -98,6 +98,7 @@ func (c *gmailClient) ask(text string) (answer map[string][]string) {
 // write lets the program change messages, and checks that its answer, and the mail server, have what was asked for.
 func (c *gmailClient) write(w *world) {
 	c.t.Helper()
+	c.sync() // what is gone meanwhile is not asked for
 	ids := slices.Sorted(maps.Keys(c.state))
 	if len(ids) == 0 {
 		return
